@@ -1,0 +1,90 @@
+// Command bench measures trueup check beside pt-table-checksum on one table: it starts a private source with one replica,
+// loads the table through replication, and runs the two tools in turn, A B A B …, so that whatever else the machine does
+// hits both alike. It prints wall time, CPU and memory of the tools and CPU of the servers, and the ratio of each pair. A
+// run of either tool that did not really compare every row of the replica ends the benchmark with an error.
+//
+// Environment: TRUEUP_BENCH_ROWS (default 1000000), TRUEUP_BENCH_PAIRS (default 7, after one pair that only warms up),
+// TRUEUP_BENCH_ARGS (more flags for trueup check, separated by spaces).
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+type settings struct {
+	trueup string
+	args   []string
+	rows   int64
+	pairs  int
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(2)
+	}
+}
+
+func run(ctx context.Context) (err error) {
+	s, err := readSettings()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "bench: loading %d rows through replication\n", s.rows)
+	servers, err := startServers(ctx, s.rows)
+	defer func() { err = errors.Join(err, servers.stop()) }()
+	if err != nil {
+		return err
+	}
+	tools := []tool{newTrueup(s, servers), newChecksum(s, servers)}
+	results := make([][]sample, len(tools))
+	for pair := -1; pair < s.pairs; pair++ {
+		for i, tool := range tools {
+			one, err := measure(ctx, tool, servers)
+			if err != nil {
+				return fmt.Errorf("%s: %w", tool.name, err)
+			}
+			if pair >= 0 { // the first pair warms up
+				results[i] = append(results[i], one)
+			}
+			fmt.Fprintf(os.Stderr, "bench: pair %d: %s %.2fs\n", pair+1, tool.name, one.wall.Seconds())
+		}
+	}
+	printTable(os.Stdout, s, servers, tools, results)
+	return nil
+}
+
+func readSettings() (settings, error) {
+	s := settings{rows: 1_000_000, pairs: 7, args: strings.Fields(os.Getenv("TRUEUP_BENCH_ARGS"))}
+	flag.StringVar(&s.trueup, "trueup", filepath.Join("bin", "trueup"), "the trueup `program` to measure")
+	flag.Parse()
+	if _, err := os.Stat(s.trueup); err != nil {
+		return s, fmt.Errorf("%w: build it with make build", err)
+	}
+	for name, set := range map[string]func(int64){
+		"TRUEUP_BENCH_ROWS":  func(n int64) { s.rows = n },
+		"TRUEUP_BENCH_PAIRS": func(n int64) { s.pairs = int(n) },
+	} {
+		text := os.Getenv(name)
+		if text == "" {
+			continue
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < 1 {
+			return s, fmt.Errorf("%s=%q: a number above 0", name, text)
+		}
+		set(n)
+	}
+	return s, nil
+}

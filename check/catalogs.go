@@ -1,0 +1,176 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"trueup/replication"
+	"trueup/replication/syncpoint"
+	"trueup/schema"
+	"trueup/server"
+)
+
+// loadCatalogs reads the definitions of the source and of every usable replica. An ALTER may be on its way: each replica
+// is read after it has passed the position at which the source's definitions were read, and where something differs all
+// are read once more; only what differs both times is a difference (see confirmed).
+func (r *run) loadCatalogs(ctx context.Context) error {
+	filters := r.request.Filters
+	selector, err := schema.ParseFilter(schema.Filter{Databases: filters.Databases, Tables: filters.Tables, IgnoreDatabases: filters.IgnoreDatabases,
+		IgnoreTables: filters.IgnoreTables, IgnoreColumns: filters.IgnoreColumns})
+	if err != nil {
+		return &RequestError{Err: err}
+	}
+	if err := r.loadRound(ctx, selector); err != nil {
+		return err
+	}
+	if unmatched := r.sourceCatalog.Selector.Unmatched(r.sourceCatalog); len(unmatched) > 0 {
+		return requestErrorf("these patterns match no table on %s: %s; a check of nothing would end as \"equal\"", r.source.Address(), strings.Join(unmatched, ", "))
+	}
+	first := r.definitionDifferences()
+	if len(first) == 0 {
+		return nil
+	}
+	if err := r.loadRound(ctx, selector); err != nil {
+		return err
+	}
+	r.confirmed = intersect(first, r.definitionDifferences())
+	return nil
+}
+
+// loadRound reads the source's definitions and then those of the replicas.
+func (r *run) loadRound(ctx context.Context, selector *schema.Selector) (err error) {
+	if r.sourceCatalog, err = schema.Load(ctx, r.control, selector); err != nil {
+		return err
+	}
+	target, err := replication.SourcePosition(ctx, r.control)
+	if err != nil {
+		return err
+	}
+	r.replicaCatalogs = make([]*schema.Catalog, len(r.members))
+	r.eachUsable(ctx, func(i int, m *member) error {
+		session, err := m.server.Session(ctx, server.SessionOptions{})
+		if err != nil {
+			return err
+		}
+		defer session.Close()
+		if err := r.waitUntilPassed(ctx, session, m, target); err != nil || !m.usable() {
+			return err
+		}
+		r.replicaCatalogs[i], err = schema.Load(ctx, session, selector)
+		return err
+	})
+	return nil
+}
+
+// definitionDifferences lists what differs in definition on each usable replica, as the catalogs are now.
+func (r *run) definitionDifferences() []SchemaDifference {
+	var all []SchemaDifference
+	for i, m := range r.members {
+		if !m.usable() {
+			continue
+		}
+		for _, difference := range differingTables(r.sourceCatalog, r.replicaCatalogs[i]) {
+			all = append(all, SchemaDifference{Replica: m.address, Difference: difference})
+		}
+	}
+	return all
+}
+
+// intersect keeps what stands in both lists.
+func intersect(first, second []SchemaDifference) []SchemaDifference {
+	seen := make(map[SchemaDifference]bool, len(first))
+	for _, difference := range first {
+		seen[difference] = true
+	}
+	return slices.DeleteFunc(second, func(d SchemaDifference) bool { return !seen[d] })
+}
+
+// eachUsable runs something for every usable replica at once; an error makes that replica Unverified.
+func (r *run) eachUsable(ctx context.Context, do func(i int, m *member) error) {
+	var wait sync.WaitGroup
+	for i, m := range r.members {
+		if !m.usable() {
+			continue
+		}
+		wait.Go(func() {
+			if err := do(i, m); err != nil {
+				m.giveUpFor(ctx, err)
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// differingTables lists everything in which the chosen tables' definitions differ.
+func differingTables(source, replica *schema.Catalog) []schema.Difference {
+	var differences []schema.Difference
+	for _, table := range source.Tables {
+		if _, excluded := source.Exclusion(table); excluded {
+			continue
+		}
+		other, found := replica.Table(table.Database, table.Name)
+		if !found {
+			differences = append(differences, schema.Difference{Database: table.Database, Table: table.Name, Object: "table", What: "missing", SourceValue: table.Kind.String()})
+			continue
+		}
+		differences = append(differences, schema.Compare(table, other)...)
+	}
+	for _, table := range replica.Tables {
+		if _, excluded := replica.Exclusion(table); excluded {
+			continue
+		}
+		if _, found := source.Table(table.Database, table.Name); !found {
+			differences = append(differences, schema.Difference{Database: table.Database, Table: table.Name, Object: "table", What: "extra", ReplicaValue: table.Kind.String()})
+		}
+	}
+	return differences
+}
+
+// waitUntilPassed waits until the replica has executed the source's log up to the target. One that does not get there
+// within the sync timeout, or whose applier does not run, is given up: its definitions may be older than the source's.
+func (r *run) waitUntilPassed(ctx context.Context, session *server.Session, m *member, target replication.Position) error {
+	deadline := time.Now().Add(r.request.SyncTimeout)
+	for {
+		status, err := replication.ReadStatus(ctx, session, m.status.Channel)
+		if err != nil {
+			return err
+		}
+		if err := syncpoint.Unfit(m.server, status, r.request.SyncTimeout); err != nil {
+			return err
+		}
+		switch {
+		case status.Executed.Compare(target) >= 0:
+			return nil
+		case time.Now().After(deadline):
+			m.giveUp(string(syncpoint.Lagging), fmt.Sprintf("it had executed %s when the source's definitions were read at %s, and did not get there within %v (--sync-timeout)",
+				status.Executed, target, r.request.SyncTimeout))
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// compareSchemas notes the confirmed differences in definition.
+func (r *run) compareSchemas() {
+	r.result.SchemaDifferences = r.confirmed
+	r.differs = map[definition]bool{}
+	for _, d := range r.confirmed {
+		r.differs[definition{d.Replica, d.Database, d.Table}] = true
+	}
+}
+
+// definition is one table's definition on one replica.
+type definition struct{ replica, database, table string }
+
+// definitionDiffers tells whether the run has found a difference in a table's definition on a replica.
+func (r *run) definitionDiffers(replica, database, table string) bool {
+	return r.differs[definition{replica, database, table}]
+}

@@ -1,0 +1,145 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"trueup/checksum"
+	"trueup/chunker"
+	"trueup/server"
+)
+
+// produce splits every task's table, one after the other, and hands the chunks out.
+func (r *run) produce(ctx context.Context, jobs chan<- job) error {
+	session, err := r.source.Session(ctx, server.SessionOptions{Reader: true})
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	for _, state := range r.tables {
+		for _, t := range state.tasks {
+			if err := r.produceTask(ctx, session, t, jobs); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// produceTask hands out one task's chunks. Only errors that end the run are returned.
+func (r *run) produceTask(ctx context.Context, session *server.Session, t *task, jobs chan<- job) error {
+	r.startTask(t)
+	if len(t.live()) > 0 {
+		if err := r.splitTask(ctx, session, t, jobs); err != nil {
+			return err // the task stays open: the run's end says why it was not compared to the end
+		}
+	}
+	r.releaseTask(t)
+	return nil
+}
+
+func (r *run) splitTask(ctx context.Context, session *server.Session, t *task, jobs chan<- job) error {
+	splitter := chunker.NewSplitter(session, t.layout.Database, t.layout.Table, t.layout.Key, t.sizer)
+	defer splitter.Close()
+	for {
+		chunk, err := splitter.Next(ctx)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil && (ctx.Err() != nil || server.IsConnectionLost(err)):
+			return fmt.Errorf("the source was lost: %w", err)
+		case err != nil:
+			verdict, code := tableReason(err)
+			t.giveUpAll(verdict, code, err.Error())
+			return nil
+		}
+		if len(t.live()) == 0 {
+			return nil
+		}
+		t.hold()
+		select {
+		case jobs <- job{task: t, chunk: chunk}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (r *run) startTask(t *task) {
+	t.sizer = chunker.NewSizer(r.request.Size)
+	t.hold()
+	for _, i := range t.replicas {
+		if m := r.members[i]; !r.isUsable(m) {
+			t.giveUp(i, Unverified, m.result.ReasonCode, m.result.Reason)
+		}
+	}
+	s := t.state
+	s.mutex.Lock()
+	s.result.KeyUsed = t.layout.Key.Name
+	s.result.Digest = string(checksum.RowsXXH64)
+	first := !s.announced
+	s.announced = true
+	s.mutex.Unlock()
+	if first {
+		r.events.send(TableStarted{At: r.events.at(), Database: s.result.Database, Table: s.result.Table, KeyUsed: t.layout.Key.Name, RowsEstimate: s.estimate})
+	}
+}
+
+// hold keeps the task open until release.
+func (t *task) hold() {
+	t.state.mutex.Lock()
+	defer t.state.mutex.Unlock()
+	t.open++
+}
+
+// finishJob records a chunk and lets go of its task.
+func (r *run) finishJob(j job, result chunkResult) error {
+	defer r.releaseTask(j.task)
+	j.task.sizer.Observe(result.source.Rows, result.took)
+	if err := j.task.record(result); err != nil {
+		return fmt.Errorf("internal error: coverage of %s.%s: %w", j.task.layout.Database, j.task.layout.Table, err)
+	}
+	different := false
+	for _, on := range result.on {
+		different = different || on.delta != counts{}
+	}
+	r.events.send(ChunkDone{At: r.events.at(), Database: j.task.layout.Database, Table: j.task.layout.Table, Epoch: result.epoch,
+		Rows: result.source.Rows, Bytes: result.source.Bytes, Duration: result.took, Different: different})
+	return nil
+}
+
+// releaseTask lets go of a task; with the last hold gone it is finished, and its table with the last task.
+func (r *run) releaseTask(t *task) {
+	t.state.mutex.Lock()
+	t.open--
+	done := t.open == 0
+	t.done = t.done || done
+	for _, other := range t.state.tasks {
+		done = done && other.done
+	}
+	t.state.mutex.Unlock()
+	if done {
+		r.tableDone(t.state)
+	}
+}
+
+// tableDone settles a table's result and reports it, once.
+func (r *run) tableDone(state *tableState) {
+	state.mutex.Lock()
+	already := state.reported
+	state.reported = true
+	state.mutex.Unlock()
+	if already {
+		return
+	}
+	for _, t := range state.tasks {
+		t.finish("", "")
+	}
+	state.mutex.Lock()
+	state.settle()
+	found := state.result
+	state.mutex.Unlock()
+	r.events.send(TableDone{At: r.events.at(), Table: found})
+}

@@ -1,0 +1,55 @@
+package check
+
+import "trueup/replication/syncpoint"
+
+// The reason codes of replicas and tables, as JSON shows them. The codes of package syncpoint are used as well.
+// docs/reasons.md explains each; a test keeps it complete.
+const (
+	// Of replicas.
+	ReasonUnreachable      = "unreachable"
+	ReasonAccessDenied     = "access_denied"
+	ReasonMissingPrivilege = "missing_privilege"
+	ReasonNotFound         = "replica_not_found"
+	ReasonNotAReplica      = "not_a_replica"
+	ReasonOtherSource      = "replicates_from_another_source"
+	ReasonServerType       = "server_not_supported"
+	ReasonIdentityChanged  = "identity_changed"
+	ReasonNothing          = "nothing_compared"
+	ReasonConnectionLost   = string(syncpoint.ReplicaLost)
+
+	// Of tables.
+	ReasonInterrupted      = "interrupted"
+	ReasonNotReached       = "not_reached"
+	ReasonReplicaUnusable  = "replica_unverified"
+	ReasonNoKey            = "no_usable_key"
+	ReasonKeyDiffers       = "key_differs"
+	ReasonNonTransactional = "not_transactional"
+	ReasonTableBroken      = "table_cannot_be_opened"
+	ReasonTableMissing     = "table_missing"
+	ReasonTableExtra       = "table_extra"
+	ReasonDefinition       = "definition_differs"
+	ReasonView             = "view"
+	ReasonSequence         = "sequence"
+	ReasonExcluded         = "excluded"
+	ReasonNotReplicated    = "not_replicated"
+	ReasonTableChanged     = "table_changed"
+	ReasonTableLocked      = "table_locked"
+	ReasonReadError        = "read_error"
+	ReasonUnconfirmed      = "digest_not_confirmed"
+	ReasonCoverage         = "coverage_not_proven"
+)
+
+// AllReasons lists every reason code, in the order of docs/reasons.md.
+func AllReasons() []string {
+	return []string{
+		ReasonUnreachable, ReasonAccessDenied, ReasonMissingPrivilege, ReasonNotFound, ReasonNotAReplica, ReasonOtherSource,
+		ReasonServerType, ReasonIdentityChanged, ReasonConnectionLost, ReasonNothing,
+		string(syncpoint.ApplierStopped), string(syncpoint.ApplierError), string(syncpoint.ReceiverStopped),
+		string(syncpoint.ReceiverError), string(syncpoint.Lagging), string(syncpoint.Delayed), string(syncpoint.NotExact),
+		string(syncpoint.OtherHistory), string(syncpoint.CannotPause), string(syncpoint.NotRestarted),
+		string(syncpoint.ForeignUntil), string(syncpoint.SnapshotRefused),
+		ReasonInterrupted, ReasonNotReached, ReasonReplicaUnusable, ReasonNoKey, ReasonKeyDiffers, ReasonNonTransactional,
+		ReasonTableBroken, ReasonTableMissing, ReasonTableExtra, ReasonDefinition, ReasonView, ReasonSequence, ReasonExcluded,
+		ReasonNotReplicated, ReasonTableChanged, ReasonTableLocked, ReasonReadError, ReasonUnconfirmed, ReasonCoverage,
+	}
+}

@@ -1,0 +1,115 @@
+package check
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"trueup/chunker"
+	"trueup/replication/syncpoint"
+	"trueup/schema"
+	"trueup/server"
+)
+
+// Request is what a check is asked to do. DefaultRequest fills in what a user need not say.
+type Request struct {
+	RunID    string // names the run in reports; NewRunID makes one
+	Source   server.Endpoint
+	Replicas []server.Endpoint // empty: discovered from the source
+	Filters  Filters
+
+	Workers        int
+	Size           chunker.SizeOptions
+	SyncTimeout    time.Duration // for a replica to reach the position, waiting for lag included
+	SyncMaxAge     time.Duration // a sync point older than this is replaced by a new one
+	LockTimeout    time.Duration // for all locks on a MySQL source together
+	LockHoldMax    time.Duration // how long those locks are held at the most
+	MaxDifferences int           // rows listed in the result; all are counted
+	Pauses         *syncpoint.Pauses
+	Logger         *slog.Logger
+	Now            func() time.Time
+}
+
+const (
+	// DefaultMaxDifferences is how many differing rows a result lists.
+	DefaultMaxDifferences = 1000
+	// DefaultSyncMaxAge is how long snapshots are held: they keep the servers from purging old row versions.
+	DefaultSyncMaxAge = 5 * time.Minute
+)
+
+// DefaultWorkers is how many chunks are read at once: reading is the servers' work more than ours.
+func DefaultWorkers() int { return max(2, min(4, runtime.NumCPU())) }
+
+// DefaultRequest is a request with every setting at its default; Source remains to be said.
+func DefaultRequest() Request {
+	return Request{
+		RunID:          NewRunID(time.Now()),
+		Workers:        DefaultWorkers(),
+		Size:           chunker.SizeOptions{Time: chunker.DefaultTime},
+		SyncTimeout:    syncpoint.DefaultTimeout,
+		SyncMaxAge:     DefaultSyncMaxAge,
+		LockTimeout:    syncpoint.DefaultLockTimeout,
+		LockHoldMax:    syncpoint.DefaultLockHoldMax,
+		MaxDifferences: DefaultMaxDifferences,
+		Pauses:         &syncpoint.Pauses{},
+		Logger:         slog.New(slog.DiscardHandler),
+		Now:            time.Now,
+	}
+}
+
+// NewRunID makes a name for a run that sorts by time and that no other run has.
+func NewRunID(now time.Time) string {
+	return now.UTC().Format("20060102T150405Z") + "-" + rand.Text()[:6]
+}
+
+// Validate says what cannot be asked for.
+func (r Request) Validate() error {
+	var problems []error
+	if r.Workers < 1 || r.Workers > maxWorkers {
+		problems = append(problems, fmt.Errorf("workers: %d is not between 1 and %d", r.Workers, maxWorkers))
+	}
+	if r.Size.Rows < 0 {
+		problems = append(problems, fmt.Errorf("chunk size: %d rows is less than 1", r.Size.Rows))
+	}
+	if r.Size.Rows == 0 && r.Size.Time <= 0 {
+		problems = append(problems, fmt.Errorf("chunk time: %v is not a time", r.Size.Time))
+	}
+	if r.SyncTimeout <= 0 || r.SyncMaxAge <= 0 || r.LockTimeout <= 0 || r.LockHoldMax <= 0 {
+		problems = append(problems, errors.New("sync timeout, sync max age, lock timeout and lock hold max must be above 0"))
+	}
+	if _, err := r.Filters.selector(); err != nil {
+		problems = append(problems, err)
+	}
+	if r.MaxDifferences < 0 {
+		problems = append(problems, fmt.Errorf("max differences: %d is below 0", r.MaxDifferences))
+	}
+	if len(problems) > 0 {
+		return &RequestError{Err: errors.Join(problems...)}
+	}
+	return nil
+}
+
+// selector makes the filters' patterns what chooses tables.
+func (f Filters) selector() (*schema.Selector, error) {
+	return schema.ParseFilter(schema.Filter{Databases: f.Databases, Tables: f.Tables, IgnoreDatabases: f.IgnoreDatabases,
+		IgnoreTables: f.IgnoreTables, IgnoreColumns: f.IgnoreColumns})
+}
+
+// maxWorkers bounds the connections to a server.
+const maxWorkers = 64
+
+// RequestError is a request that cannot be carried out as it stands: wrong settings, patterns that match nothing,
+// servers that do not belong together. Nothing was compared and nothing touched; retrying without a change is useless.
+type RequestError struct{ Err error }
+
+func (e *RequestError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *RequestError) Unwrap() error { return e.Err }
+
+func requestErrorf(format string, args ...any) error {
+	return &RequestError{Err: fmt.Errorf(format, args...)}
+}

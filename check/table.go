@@ -1,0 +1,220 @@
+package check
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"trueup/checksum"
+	"trueup/chunker"
+)
+
+// tableState gathers what workers find out about one table. Its methods that workers call are safe for concurrent use.
+type tableState struct {
+	mutex     sync.Mutex
+	result    TableResult
+	onReplica []onReplica // by number of the replica
+	tasks     []*task
+	estimate  int64
+	started   time.Time
+	ranges    []rangeFound
+	announced bool
+	reported  bool
+}
+
+// onReplica is a table on one replica.
+type onReplica struct {
+	TableReplicaResult
+	decided bool // a reason was given why nothing more can be said than the verdict says
+}
+
+// set decides the verdict; the first one stays, except that Different outweighs what came before.
+func (o *onReplica) set(verdict Verdict, code, reason string) {
+	if o.decided && worse(o.Verdict, verdict) == o.Verdict {
+		return
+	}
+	o.Verdict, o.ReasonCode, o.Reason, o.decided = verdict, code, reason, true
+}
+
+// task compares one table's rows in one layout on the replicas it names.
+type task struct {
+	state    *tableState
+	layout   *checksum.Layout
+	replicas []int
+	sizer    *chunker.Sizer
+	coverage chunker.Coverage // guarded by state.mutex
+	given    map[int]bool     // replicas given up during the task; guarded by state.mutex
+	open     int              // chunks handed out and not yet recorded, plus one while the splitter runs
+	done     bool             // open fell to 0
+}
+
+// rangeFound is one chunk in which one replica differs.
+type rangeFound struct {
+	replica int
+	chunk   chunker.Chunk
+	delta   counts
+}
+
+type counts struct{ missing, extra, changed int64 }
+
+func countsOf(delta checksum.Delta) counts {
+	return counts{missing: int64(len(delta.Missing)), extra: int64(len(delta.Extra)), changed: int64(len(delta.Changed))}
+}
+
+func newTableState(database, table string, members []*member) *tableState {
+	state := &tableState{result: TableResult{Database: database, Table: table}, onReplica: make([]onReplica, len(members))}
+	for i, m := range members {
+		state.onReplica[i].Address = m.address
+	}
+	return state
+}
+
+// leaveOut gives the table the same verdict on every replica.
+func (s *tableState) leaveOut(verdict Verdict, code, reason string) {
+	for i := range s.onReplica {
+		s.onReplica[i].set(verdict, code, reason)
+	}
+	s.settle()
+}
+
+// leave notes columns that are not compared.
+func (s *tableState) leave(columns []string) {
+	for _, column := range columns {
+		if !slices.Contains(s.result.IgnoredColumns, column) {
+			s.result.IgnoredColumns = append(s.result.IgnoredColumns, column)
+		}
+	}
+}
+
+// settle derives the table's verdict from those on the replicas; the reason is that of the gravest.
+func (s *tableState) settle() {
+	s.result.Replicas = s.result.Replicas[:0]
+	s.result.Verdict, s.result.ReasonCode, s.result.Reason = Equal, "", ""
+	for _, on := range s.onReplica {
+		s.result.Replicas = append(s.result.Replicas, on.TableReplicaResult)
+		if on.Verdict > s.result.Verdict {
+			s.result.Verdict, s.result.ReasonCode, s.result.Reason = on.Verdict, on.ReasonCode, on.Reason
+		}
+	}
+}
+
+// isReported tells whether the table's result is final.
+func (s *tableState) isReported() bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.reported
+}
+
+// giveUp ends the comparison with one replica within a task.
+func (t *task) giveUp(replica int, verdict Verdict, code, reason string) {
+	t.state.mutex.Lock()
+	defer t.state.mutex.Unlock()
+	if t.given == nil {
+		t.given = map[int]bool{}
+	}
+	t.given[replica] = true
+	t.state.onReplica[replica].set(verdict, code, reason)
+}
+
+// giveUpAll ends the task for every replica.
+func (t *task) giveUpAll(verdict Verdict, code, reason string) {
+	for _, replica := range t.replicas {
+		t.giveUp(replica, verdict, code, reason)
+	}
+}
+
+// live are the replicas that are still compared.
+func (t *task) live() []int {
+	t.state.mutex.Lock()
+	defer t.state.mutex.Unlock()
+	return t.liveLocked()
+}
+
+func (t *task) liveLocked() []int {
+	return slices.DeleteFunc(slices.Clone(t.replicas), func(i int) bool { return t.given[i] })
+}
+
+// chunkResult is what a worker found out about one chunk.
+type chunkResult struct {
+	chunk   chunker.Chunk
+	epoch   int
+	source  checksum.Digest
+	on      []chunkOnReplica
+	failed  bool // the source's rows could not be read
+	started time.Time
+	took    time.Duration
+}
+
+// chunkOnReplica is one chunk on one replica that was compared to the end.
+type chunkOnReplica struct {
+	replica int
+	rows    int64
+	delta   counts
+}
+
+// record takes in a chunk. A chunk counts as verified when it was compared on every replica of the task; the
+// coverage proof is about those.
+func (t *task) record(c chunkResult) error {
+	t.state.mutex.Lock()
+	defer t.state.mutex.Unlock()
+	s := t.state
+	if s.started.IsZero() || c.started.Before(s.started) {
+		s.started = c.started
+	}
+	s.result.Duration = max(s.result.Duration, c.started.Add(c.took).Sub(s.started))
+	if c.failed || len(c.on) < len(t.replicas) {
+		s.result.ChunksUnverified++
+	} else {
+		s.result.ChunksVerified++
+	}
+	if c.failed {
+		s.recordReplicas(c) // what was proven before the source failed
+		return nil
+	}
+	if t == s.tasks[0] {
+		s.result.Rows += c.source.Rows
+		s.result.Bytes += c.source.Bytes
+	}
+	if !slices.Contains(s.result.Epochs, c.epoch) {
+		s.result.Epochs = append(s.result.Epochs, c.epoch)
+	}
+	s.recordReplicas(c)
+	return t.coverage.Add(c.chunk)
+}
+
+func (s *tableState) recordReplicas(c chunkResult) {
+	different := false
+	for _, on := range c.on {
+		result := &s.onReplica[on.replica]
+		result.Rows += on.rows
+		if on.delta == (counts{}) {
+			continue
+		}
+		different = true
+		result.Missing += on.delta.missing
+		result.Extra += on.delta.extra
+		result.Changed += on.delta.changed
+		result.set(Different, "", "")
+		s.ranges = append(s.ranges, rangeFound{replica: on.replica, chunk: c.chunk, delta: on.delta})
+	}
+	if different {
+		s.result.ChunksDifferent++
+	}
+}
+
+// finish proves the coverage once every chunk of the task was recorded. A replica whose rows were not all compared must
+// not stay equal; code and reason say why, where the run knows it, else "" stands for a coverage that was not proven.
+func (t *task) finish(code, reason string) {
+	t.state.mutex.Lock()
+	defer t.state.mutex.Unlock()
+	incomplete := t.coverage.Complete()
+	if incomplete == nil {
+		return
+	}
+	if code == "" {
+		code, reason = ReasonCoverage, "not all of it was compared: "+incomplete.Error()
+	}
+	for _, replica := range t.liveLocked() {
+		t.state.onReplica[replica].set(Unverified, code, reason)
+	}
+}

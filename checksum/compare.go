@@ -1,0 +1,176 @@
+package checksum
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+	"golang.org/x/sync/errgroup"
+
+	"trueup/chunker"
+	"trueup/server"
+)
+
+// Delta is what differs between a chunk's rows on the source and on one replica. Rows are named by their number in
+// key order within the chunk, from 0, on the side that has them; the numbers hold as long as the snapshots do.
+type Delta struct {
+	Missing []int // on the source only: number on the source
+	Extra   []int // on the replica only: number on the replica
+	Changed []Pair
+}
+
+// Pair is one row that both sides have with unequal values: its number on each side.
+type Pair struct{ Source, Replica int }
+
+// IsEmpty tells whether the rows are equal.
+func (d Delta) IsEmpty() bool { return len(d.Missing)+len(d.Extra)+len(d.Changed) == 0 }
+
+// Compare reads a chunk's rows on both sides, at once, and lists those that differ. Rows are the same row when
+// their keys are the same to the server: under a case-insensitive collation 'A' here and 'a' there are one changed row.
+// Both readers must be of one layout and hold snapshots of one position.
+func Compare(ctx context.Context, source, replica *Reader, chunk chunker.Chunk) (Delta, error) {
+	var sourceRows, replicaRows *rowList
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) { sourceRows, err = listRows(groupCtx, source, chunk); return err })
+	group.Go(func() (err error) { replicaRows, err = listRows(groupCtx, replica, chunk); return err })
+	if err := group.Wait(); err != nil {
+		return Delta{}, err
+	}
+	delta := matchByBytes(sourceRows, replicaRows)
+	if source.layout.Key.ByteEquality() || len(delta.Missing) == 0 || len(delta.Extra) == 0 {
+		return delta, nil
+	}
+	return matchByServer(ctx, source, replica, sourceRows, replicaRows, delta)
+}
+
+// rowList is the rows of a chunk on one side: each one's encoded key and the hash of the whole row.
+type rowList struct {
+	keys []byte
+	ends []int // end of key i in keys
+	sums []uint64
+}
+
+func (l *rowList) key(i int) []byte {
+	begin := 0
+	if i > 0 {
+		begin = l.ends[i-1]
+	}
+	return l.keys[begin:l.ends[i]]
+}
+
+func listRows(ctx context.Context, reader *Reader, chunk chunker.Chunk) (*rowList, error) {
+	list := &rowList{}
+	err := reader.Rows(ctx, chunk, func(values []server.Field) error {
+		row, err := reader.encode(values)
+		if err != nil {
+			return err
+		}
+		list.sums = append(list.sums, xxhash.Sum64(row))
+		if list.keys, err = reader.encodeKey(list.keys, values); err != nil {
+			return err
+		}
+		list.ends = append(list.ends, len(list.keys))
+		return nil
+	})
+	return list, err
+}
+
+// matchByBytes pairs rows whose keys are the same bytes.
+func matchByBytes(source, replica *rowList) Delta {
+	var delta Delta
+	onReplica := make(map[string]int, len(replica.sums))
+	for i := range replica.sums {
+		onReplica[string(replica.key(i))] = i
+	}
+	matched := make([]bool, len(replica.sums))
+	for i, sum := range source.sums {
+		j, found := onReplica[string(source.key(i))]
+		if !found {
+			delta.Missing = append(delta.Missing, i)
+			continue
+		}
+		matched[j] = true
+		if replica.sums[j] != sum {
+			delta.Changed = append(delta.Changed, Pair{Source: i, Replica: j})
+		}
+	}
+	for j := range matched {
+		if !matched[j] {
+			delta.Extra = append(delta.Extra, j)
+		}
+	}
+	return delta
+}
+
+// lookupsUnderLock is how many rows are looked up before the table's metadata lock is given back.
+const lookupsUnderLock = 500
+
+// matchByServer pairs the rows that are left by asking the server which row has an equal key: only it knows its
+// collations. It asks for the rows of the side that has fewer left.
+func matchByServer(ctx context.Context, source, replica *Reader, sourceRows, replicaRows *rowList, delta Delta) (Delta, error) {
+	few, fewRows, many, manyRows, asked := delta.Missing, sourceRows, delta.Extra, replicaRows, replica
+	swapped := len(delta.Extra) < len(delta.Missing)
+	if swapped {
+		few, fewRows, many, manyRows, asked = delta.Extra, replicaRows, delta.Missing, sourceRows, source
+	}
+	manyByKey := make(map[string]int, len(many))
+	for _, i := range many {
+		manyByKey[string(manyRows.key(i))] = i
+	}
+	partner := map[int]int{} // of few → of many
+	for batch := range slices.Chunk(few, lookupsUnderLock) {
+		err := asked.withoutMetadataLock(ctx, func() error {
+			return asked.findPartners(ctx, batch, fewRows, manyByKey, partner)
+		})
+		if err != nil {
+			return Delta{}, err
+		}
+	}
+	return delta.pairUp(partner, swapped), nil
+}
+
+// findPartners looks up rows of the other side by key and adds those that are found among manyByKey to partner.
+func (r *Reader) findPartners(ctx context.Context, few []int, fewRows *rowList, manyByKey map[string]int, partner map[int]int) error {
+	for _, i := range few {
+		key, err := decodeValues(fewRows.key(i))
+		if err != nil {
+			return fmt.Errorf("matching rows by key: %w", err)
+		}
+		found, err := r.rowByKey(ctx, key)
+		if err != nil {
+			return err
+		}
+		if j, here := manyByKey[string(found)]; here && found != nil {
+			partner[i] = j
+		}
+	}
+	return nil
+}
+
+// pairUp turns missing and extra rows that are partners into changed ones. partner leads from the source's rows to
+// the replica's, or, swapped, the other way.
+func (d Delta) pairUp(partner map[int]int, swapped bool) Delta {
+	pairedSource, pairedReplica := map[int]bool{}, map[int]bool{}
+	paired := Delta{Changed: d.Changed}
+	for from, to := range partner {
+		pair := Pair{Source: from, Replica: to}
+		if swapped {
+			pair = Pair{Source: to, Replica: from}
+		}
+		pairedSource[pair.Source], pairedReplica[pair.Replica] = true, true
+		paired.Changed = append(paired.Changed, pair)
+	}
+	paired.sortChanged()
+	for _, i := range d.Missing {
+		if !pairedSource[i] {
+			paired.Missing = append(paired.Missing, i)
+		}
+	}
+	for _, j := range d.Extra {
+		if !pairedReplica[j] {
+			paired.Extra = append(paired.Extra, j)
+		}
+	}
+	return paired
+}

@@ -1,0 +1,187 @@
+package checksum
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"slices"
+	"strings"
+
+	"trueup/chunker"
+	"trueup/schema"
+	"trueup/server"
+)
+
+// Column is a column to read.
+type Column struct {
+	schema.Column
+	// AsUTF8 reads the text converted to utf8mb4 by the server, for columns whose character sets differ between the
+	// sides; otherwise the stored bytes are read.
+	AsUTF8 bool
+}
+
+// Layout is which columns of a table are read, and how: the key's columns first, then the others, each once.
+type Layout struct {
+	Database, Table string
+	Key             chunker.Key
+	Columns         []Column
+	kinds           []schema.Kind
+}
+
+// NewLayout orders the columns to compare behind those of the key. The columns may hold the key's again.
+func NewLayout(database, table string, key chunker.Key, columns []Column) *Layout {
+	layout := &Layout{Database: database, Table: table, Key: key}
+	inKey := map[string]bool{}
+	for _, column := range key.Columns {
+		inKey[column.Name] = true
+		layout.Columns = append(layout.Columns, Column{Column: column})
+	}
+	for _, column := range columns {
+		if !inKey[column.Name] {
+			layout.Columns = append(layout.Columns, column)
+		}
+	}
+	for _, column := range layout.Columns {
+		layout.kinds = append(layout.kinds, column.Kind)
+	}
+	return layout
+}
+
+// SameAs tells whether two layouts of one table read the same columns in the same way.
+func (l *Layout) SameAs(other *Layout) bool {
+	return l.Key.Name == other.Key.Name && slices.EqualFunc(l.Columns, other.Columns, func(a, b Column) bool {
+		return a.Name == b.Name && a.AsUTF8 == b.AsUTF8
+	})
+}
+
+// selectWhere is the statement that reads the layout's rows under a condition, in key order.
+func (l *Layout) selectWhere(condition string) string {
+	names := make([]string, len(l.Columns))
+	for i, column := range l.Columns {
+		names[i] = schema.QuoteIdentifier(column.Name)
+		if column.AsUTF8 {
+			names[i] = "CONVERT(" + names[i] + " USING utf8mb4)"
+		}
+	}
+	var query strings.Builder
+	fmt.Fprintf(&query, "SELECT %s FROM %s FORCE INDEX (%s)", strings.Join(names, ", "),
+		schema.QuoteTable(l.Database, l.Table), schema.QuoteIdentifier(l.Key.Name))
+	if condition != "" {
+		query.WriteString(" WHERE " + condition)
+	}
+	query.WriteString(" ORDER BY " + l.Key.ColumnList())
+	return query.String()
+}
+
+// Reader reads the chunks of one table on one server, in the snapshot its session holds. It is for one goroutine.
+type Reader struct {
+	layout  *Layout
+	session *server.Session
+	ranges  [(chunker.HasLower | chunker.HasUpper) + 1]*server.Statement
+	point   *server.Statement
+	hasher  hasher
+	buffer  []byte
+}
+
+// NewReader makes a reader on a session that holds a snapshot.
+func NewReader(layout *Layout, session *server.Session) *Reader {
+	return &Reader{layout: layout, session: session}
+}
+
+// Layout is what the reader reads.
+func (r *Reader) Layout() *Layout { return r.layout }
+
+// Session is the session the reader reads on.
+func (r *Reader) Session() *server.Session { return r.session }
+
+// Digest reads a chunk's rows and returns their digest. Errors are those of the server.
+func (r *Reader) Digest(ctx context.Context, chunk chunker.Chunk) (Digest, error) {
+	r.hasher.reset()
+	err := r.Rows(ctx, chunk, func(values []server.Field) error {
+		row, err := r.encode(values)
+		if err != nil {
+			return err
+		}
+		r.hasher.add(row)
+		return nil
+	})
+	return r.hasher.digest(), err
+}
+
+// encode returns the row's canonical encoding, valid until the next call.
+func (r *Reader) encode(values []server.Field) ([]byte, error) {
+	row, err := AppendRow(r.buffer[:0], r.layout.kinds, values)
+	r.buffer = row
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s.%s: %w", r.session.Server().Address(), r.layout.Database, r.layout.Table, err)
+	}
+	return row, nil
+}
+
+// Rows calls onRow with each row of the chunk in key order; the values are valid only until it returns.
+func (r *Reader) Rows(ctx context.Context, chunk chunker.Chunk, onRow func([]server.Field) error) error {
+	shape := chunk.Shape()
+	if r.ranges[shape] == nil {
+		statement, err := r.session.Prepare(ctx, r.layout.selectWhere(r.layout.Key.Condition(shape)))
+		if err != nil {
+			return err
+		}
+		r.ranges[shape] = statement
+	}
+	return r.withoutMetadataLock(ctx, func() error {
+		return r.ranges[shape].StreamFields(ctx, chunk.Arguments(), onRow)
+	})
+}
+
+// withoutMetadataLock reads inside a savepoint and rolls back to it: that gives the table's metadata lock back,
+// which the transaction would otherwise hold to its end, with every ALTER waiting behind it and every reader
+// behind that. On MariaDB it works only while the session does not log to its binary log.
+func (r *Reader) withoutMetadataLock(ctx context.Context, read func() error) error {
+	if err := r.session.Exec(ctx, "SAVEPOINT trueup_chunk"); err != nil {
+		return err
+	}
+	readErr := read()
+	if readErr != nil && (ctx.Err() != nil || server.IsConnectionLost(readErr)) {
+		return readErr // the connection is gone, and its locks with it
+	}
+	// A read that failed (1412: the table was altered) has the lock all the same.
+	err := r.session.Exec(ctx, "ROLLBACK TO SAVEPOINT trueup_chunk")
+	if readErr != nil {
+		return readErr
+	}
+	return err
+}
+
+// rowByKey reads the row whose key the server takes for equal to the given one; nil when there is none. The
+// returned encoding is that of the row's key columns. It runs inside withoutMetadataLock.
+func (r *Reader) rowByKey(ctx context.Context, key []driver.Value) ([]byte, error) {
+	if r.point == nil {
+		statement, err := r.session.Prepare(ctx, r.layout.selectWhere(r.layout.Key.Equals()))
+		if err != nil {
+			return nil, err
+		}
+		r.point = statement
+	}
+	var found []byte
+	err := r.point.StreamFields(ctx, r.layout.Key.EqualsArguments(key), func(values []server.Field) error {
+		encoded, err := r.encodeKey(nil, values)
+		found = encoded
+		return err
+	})
+	return found, err
+}
+
+// encodeKey appends the canonical encoding of a row's key columns.
+func (r *Reader) encodeKey(dst []byte, values []server.Field) ([]byte, error) {
+	parts := len(r.layout.Key.Columns)
+	return AppendRow(dst, r.layout.kinds[:parts], values[:parts])
+}
+
+// Close frees the reader's statements; its session stays.
+func (r *Reader) Close() {
+	for _, statement := range append(r.ranges[:], r.point) {
+		if statement != nil {
+			_ = statement.Close()
+		}
+	}
+}

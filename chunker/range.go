@@ -1,0 +1,107 @@
+package chunker
+
+import (
+	"database/sql/driver"
+	"strings"
+
+	"trueup/schema"
+)
+
+// Range is the keys above Lower up to and including Upper; nil is infinite.
+type Range struct {
+	Key          Key
+	Lower, Upper []Value
+}
+
+// Chunk is one range of a table, numbered in key order from 0.
+type Chunk struct {
+	Range
+	Index int
+}
+
+// Shape tells ranges apart by the statement they need: those of one shape differ only in arguments.
+type Shape uint8
+
+// The bits of a Shape.
+const (
+	HasLower Shape = 1 << iota
+	HasUpper
+)
+
+// Shape is the range's shape.
+func (r Range) Shape() Shape {
+	var shape Shape
+	if r.Lower != nil {
+		shape |= HasLower
+	}
+	if r.Upper != nil {
+		shape |= HasUpper
+	}
+	return shape
+}
+
+// Condition is the SQL condition of all ranges of that shape over the key; empty for the range without ends.
+func (k Key) Condition(shape Shape) string {
+	var parts []string
+	if shape&HasLower != 0 {
+		parts = append(parts, k.beyond(">", ">", 0))
+	}
+	if shape&HasUpper != 0 {
+		parts = append(parts, k.beyond("<", "<=", 0))
+	}
+	return strings.Join(parts, " AND ")
+}
+
+// beyond compares the key's columns from number i on with a bound, lexicographically: "strict" for all columns
+// but the last, "last" for that one. Row constructors, (a,b) > (?,?), are not used: some servers plan them as a
+// scan of the whole index. The expanded form gives the range optimizer every key part.
+func (k Key) beyond(strict, last string, i int) string {
+	name, value := schema.QuoteIdentifier(k.Columns[i].Name), bound(k.Columns[i])
+	if i == len(k.Columns)-1 {
+		return name + " " + last + " " + value
+	}
+	return "(" + name + " " + strict + " " + value + " OR (" + name + " = " + value + " AND " + k.beyond(strict, last, i+1) + "))"
+}
+
+// Arguments are the arguments of Condition(r.Shape()).
+func (r Range) Arguments() []driver.Value {
+	arguments := appendBeyond(nil, r.Lower)
+	return appendBeyond(arguments, r.Upper)
+}
+
+// appendBeyond mirrors Key.beyond: every column but the last stands twice.
+func appendBeyond(arguments []driver.Value, values []Value) []driver.Value {
+	for i, value := range values {
+		arguments = append(arguments, value.Argument())
+		if i < len(values)-1 {
+			arguments = append(arguments, value.Argument())
+		}
+	}
+	return arguments
+}
+
+// Equals is the condition that the key is one that the server takes for equal to the values of EqualsArguments. No
+// key equals one that is no text of its character set: the server would look for it with question marks instead.
+func (k Key) Equals() string {
+	parts := make([]string, 0, len(k.Columns))
+	for _, column := range k.Columns {
+		value := bound(column)
+		parts = append(parts, schema.QuoteIdentifier(column.Name)+" = "+value)
+		if column.Kind == schema.KindText {
+			parts = append(parts, "HEX("+value+") = HEX(?)")
+		}
+	}
+	return strings.Join(parts, " AND ")
+}
+
+// EqualsArguments are the arguments of Equals, one value a column.
+func (k Key) EqualsArguments(values []driver.Value) []driver.Value {
+	arguments := make([]driver.Value, 0, len(values))
+	for i, value := range values {
+		arguments = append(arguments, value)
+		if k.Columns[i].Kind == schema.KindText {
+			arguments = append(arguments, value, value)
+		}
+	}
+	return arguments
+}

@@ -1,0 +1,16 @@
+// Package syncpoint opens read sessions on a source and its replicas that all see one position of the source's
+// binary log, and leaves replication running as it found it.
+//
+// The strategy is "until". For each replica the applier is stopped (the receiver keeps running); N snapshots are
+// opened on the source, each with its own exact position; the applier is stepped to each of those positions in turn
+// with START … UNTIL, seen to stand exactly there without error, and a snapshot is opened on the replica; then the
+// applier is started again. All comparing happens afterwards, in the snapshots, while replication runs.
+//
+// On MariaDB the source needs no lock: a session that ran START TRANSACTION WITH CONSISTENT SNAPSHOT learns the
+// position of its snapshot from Binlog_snapshot_file and Binlog_snapshot_position. On MySQL the checked tables are locked for
+// reading (LOCK TABLES in a session of its own) for the milliseconds in which the position is read and the snapshots are opened.
+//
+// How it fails: a replica that cannot be brought to the position is Unverifiable, with a reason, and takes nothing
+// from the others. An applier that this package stopped is started on every way out; before it is stopped, a dead
+// man's switch is armed on the replica: a session that sleeps and then starts the applier, whatever became of us.
+package syncpoint

@@ -1,0 +1,154 @@
+package syncpoint
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"trueup/replication"
+	"trueup/server"
+)
+
+// Strategy names how a point is made.
+type Strategy string
+
+// Until is the strategy of this version; see the package comment.
+const Until Strategy = "until"
+
+// Replica is one replica that a point should hold: its server and the channel that comes from the source. With a nil
+// Server it only keeps its number.
+type Replica struct {
+	Server  *server.Server
+	Channel string
+}
+
+// Options say what a point should be.
+type Options struct {
+	Workers int           // read sessions a server, at least 1
+	Timeout time.Duration // for a replica to catch up before its pause, and again for all its steps in it
+	// SwitchDelay is when the dead man's switch starts an applier that nobody started; 0: DefaultSwitchDelay.
+	SwitchDelay time.Duration
+	Pauses      *Pauses // may be nil
+	Logger      *slog.Logger
+	FirstEpoch  int // number of the first epoch; 0: 1
+
+	// Tables are locked on a MySQL source while the snapshots are opened, all within LockTimeout and for at most
+	// LockHoldMax; MariaDB needs no lock. 0: DefaultLockTimeout, DefaultLockHoldMax.
+	Tables      []Table
+	LockTimeout time.Duration
+	LockHoldMax time.Duration
+}
+
+const (
+	// DefaultTimeout bounds reaching a position.
+	DefaultTimeout = 60 * time.Second
+	// DefaultLockTimeout bounds waiting for all locks on a source together.
+	DefaultLockTimeout = 5 * time.Second
+	// DefaultLockHoldMax is how long a source's locks are held at the most.
+	DefaultLockHoldMax = 2 * time.Second
+	// DefaultSwitchDelay is the delay of the dead man's switch.
+	DefaultSwitchDelay = 30 * time.Second
+)
+
+func (o Options) withDefaults() Options {
+	o.Workers = max(o.Workers, 1)
+	if o.Timeout <= 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if o.SwitchDelay <= 0 {
+		o.SwitchDelay = DefaultSwitchDelay
+	}
+	if o.LockTimeout <= 0 {
+		o.LockTimeout = DefaultLockTimeout
+	}
+	if o.LockHoldMax <= 0 {
+		o.LockHoldMax = DefaultLockHoldMax
+	}
+	if o.Pauses == nil {
+		o.Pauses = &Pauses{}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	o.FirstEpoch = max(o.FirstEpoch, 1)
+	return o
+}
+
+// Epoch is one position at which source and replicas are read.
+type Epoch struct {
+	ID       int
+	Position replication.Position
+	GTID     string // of the source at the position; empty where the server cannot say
+	OpenedAt time.Time
+	// SourceWritesBlocked is how long writers of the checked tables may have waited; 0 where no lock was needed.
+	SourceWritesBlocked time.Duration
+	Replicas            []EpochReplica // by number of the replica; those that are not at the epoch have Exact false
+}
+
+// EpochReplica is where a replica stood when its snapshot was opened. Where it is Exact, Executed can still be another
+// name of the epoch's place than Epoch.Position: the end of a log file that was rotated, for example.
+type EpochReplica struct {
+	Executed replication.Position
+	GTID     string
+	Exact    bool
+	Paused   time.Duration // the applier's standstill for the whole point, without the time in which it ran to positions
+}
+
+// Lease is one read session on the source and one on each replica, all in snapshots of one epoch. It is for one worker.
+type Lease struct {
+	Epoch    *Epoch
+	Source   *server.Session
+	Replicas []*server.Session // nil for a replica that is not part of the point
+}
+
+// Point is a set of leases. Its sessions hold snapshots until Close.
+type Point struct {
+	Epochs   []*Epoch
+	OpenedAt time.Time
+	failed   []*Unverifiable // by number of the replica
+	mutex    sync.Mutex
+	free     []*Lease
+	sessions []*server.Session
+}
+
+// Lease hands out one of the point's leases; it fails when there are no more. It may be called concurrently.
+func (p *Point) Lease() (*Lease, error) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if len(p.free) == 0 {
+		return nil, errors.New("the sync point has no more read sessions to lease")
+	}
+	lease := p.free[0]
+	p.free = p.free[1:]
+	return lease, nil
+}
+
+// Failed is why replica number i is not part of the point; nil when it is.
+func (p *Point) Failed(i int) *Unverifiable { return p.failed[i] }
+
+// Close ends all sessions of the point and with them their snapshots.
+func (p *Point) Close() error {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	var failures []error
+	for _, session := range p.sessions {
+		failures = append(failures, session.Close())
+	}
+	p.sessions, p.free = nil, nil
+	return errors.Join(failures...)
+}
+
+// Open makes a point. A replica that cannot be brought to the position does not fail it (see Point.Failed); an error
+// means that the source failed, or that ctx ended. Whatever it returns, every applier it stopped has been started again,
+// or its error names the replica where that was not possible.
+func Open(ctx context.Context, source *server.Server, replicas []Replica, options Options) (*Point, error) {
+	options = options.withDefaults()
+	opening := newOpening(source, replicas, options)
+	defer opening.closeControls()
+	if err := opening.run(ctx); err != nil {
+		return nil, errors.Join(err, opening.notRestarted, opening.point.Close())
+	}
+	return opening.point, nil
+}

@@ -1,0 +1,168 @@
+package syncpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"trueup/replication"
+	"trueup/server"
+)
+
+// resume makes an applier that was stopped by this stepper run again, as it was found: without UNTIL. It does its work
+// also when ctx has ended, within resumeTimeout, and disarms the dead man's switch only when the applier is seen to
+// run; where it is not, the switch is left to the server. It may be called again; only the first call acts.
+func (s *stepper) resume(ctx context.Context) {
+	armed := s.deadMan
+	if armed == nil {
+		return // nothing is stopped without a switch
+	}
+	s.deadMan = nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resumeTimeout)
+	defer cancel()
+	if !s.stopped {
+		s.logFailure("disarming the dead man's switch", armed.Disarm(ctx))
+		return
+	}
+	defer s.leave()
+	err := protect(func() error { return s.makeRun(ctx) })
+	for _, epoch := range s.epochs {
+		epoch.Replicas[s.number].Paused = time.Since(s.pausedAt) - s.ran
+	}
+	if err == nil {
+		s.logFailure("disarming the dead man's switch", armed.Disarm(ctx))
+		// The switch may have been between its STOP and its START when it was ended.
+		err = protect(func() error { return s.makeRun(ctx) })
+	} else if stoppedByError(err) {
+		s.logFailure("disarming the dead man's switch", armed.Disarm(ctx))
+	} else {
+		armed.Abandon()
+	}
+	if stoppedByError(err) {
+		s.resumeErr = err // and not ours to start: it would run into the same error
+		return
+	}
+	if err != nil {
+		s.resumeErr = s.notRestarted(err)
+		_ = protect(func() error { s.logger.Error("the applier could not be started again", "error", err); return nil })
+	}
+}
+
+func stoppedByError(err error) bool {
+	var final *Unverifiable
+	return errors.As(err, &final) && final.Code == ApplierError
+}
+
+// notRestarted is the error of an applier that was left standing, or of which we cannot know whether it stands.
+func (s *stepper) notRestarted(err error) error {
+	start := replication.StartApplierStatement(s.replica.Server.Identity(), s.replica.Channel)
+	if unreachable(err) {
+		return s.refuse(ReplicaLost, err, "it cannot be reached to start its applier again; a session on the server does it within %v, else run: %s", s.options.SwitchDelay, start)
+	}
+	return s.refuse(NotRestarted, err, "ITS APPLIER IS STOPPED AND COULD NOT BE STARTED AGAIN; a session on the server will try within %v, else run: %s", s.options.SwitchDelay, start)
+}
+
+func unreachable(err error) bool {
+	var failed *server.ConnectError
+	return errors.As(err, &failed) && failed.Failure != server.ConnectTooMany
+}
+
+func (s *stepper) logFailure(doing string, err error) {
+	if err != nil {
+		_ = protect(func() error { s.logger.Warn(doing+" failed", "error", err); return nil })
+	}
+}
+
+// makeRun starts the applier until it is seen running without UNTIL; a lost connection is opened anew. It gives up early
+// on a server that cannot be reached: the dead man's switch is nearer to the applier than we are.
+func (s *stepper) makeRun(ctx context.Context) error {
+	for started := time.Now(); ; {
+		err := s.settleStop(ctx)
+		if err == nil {
+			err = s.startOnce(ctx)
+		}
+		if err == nil {
+			return nil
+		}
+		if server.IsConnectionLost(err) {
+			if openErr := s.reconnect(ctx); openErr != nil {
+				err = openErr
+			}
+		}
+		if stoppedByError(err) || unreachable(err) && time.Since(started) > unreachableLimit {
+			return err
+		}
+		if sleepErr := sleep(ctx, pollInterval*10); sleepErr != nil {
+			return err
+		}
+	}
+}
+
+func (s *stepper) reconnect(ctx context.Context) error {
+	session, err := s.replica.Server.Session(ctx, server.SessionOptions{})
+	if err != nil {
+		return err
+	}
+	_ = s.control.Close()
+	s.control = session
+	return nil
+}
+
+var (
+	errNotRunningYet = errors.New("the applier does not run yet")
+	errStopPending   = errors.New("a STOP that was not answered in time is still waiting for the applier's statement to end")
+)
+
+// settleStop makes sure that no STOP of ours can take effect any more: one whose end was not seen is killed, which
+// prevents it if it had not begun, and its session is waited for, which lasts as long as the applier's statement.
+func (s *stepper) settleStop(ctx context.Context) error {
+	if s.pending == 0 {
+		return nil
+	}
+	if err := s.control.Exec(ctx, fmt.Sprintf("KILL CONNECTION %d", s.pending)); err != nil && !server.IsUnknownThread(err) {
+		return err
+	}
+	_, there, err := s.control.ThreadState(ctx, s.pending)
+	if err != nil {
+		return err
+	}
+	if there {
+		return fmt.Errorf("%s: %w", s.address(), errStopPending)
+	}
+	s.pending = 0
+	return nil
+}
+
+// startOnce starts the applier and looks whether it runs.
+func (s *stepper) startOnce(ctx context.Context) error {
+	status, err := s.status(ctx)
+	if err != nil {
+		return err
+	}
+	if status.ApplierRunning && status.Until.Condition == "" {
+		return nil
+	}
+	if !status.ApplierRunning && !status.ApplierError.IsZero() {
+		return s.refuse(ApplierError, nil, "replication is stopped by an error: %s", status.ApplierError)
+	}
+	if status.ApplierRunning {
+		if err := replication.StopApplier(ctx, s.control, s.replica.Channel); err != nil {
+			return err
+		}
+	}
+	if err := replication.StartApplier(ctx, s.control, s.replica.Channel); err != nil {
+		return err
+	}
+	if status, err = s.status(ctx); err != nil {
+		return err
+	}
+	switch {
+	case status.ApplierRunning && status.Until.Condition == "":
+		return nil
+	case !status.ApplierError.IsZero():
+		return s.refuse(ApplierError, nil, "replication stopped by an error: %s", status.ApplierError)
+	default:
+		return fmt.Errorf("%s: %w", s.address(), errNotRunningYet)
+	}
+}

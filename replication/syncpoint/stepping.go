@@ -1,0 +1,208 @@
+package syncpoint
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"trueup/replication"
+	"trueup/server"
+)
+
+// arm arms the dead man's switch.
+func (s *stepper) arm(ctx context.Context) error {
+	armed, err := armDeadMan(ctx, s.replica.Server, s.replica.Channel, s.options.SwitchDelay, s.logger)
+	if err != nil {
+		return s.refuse(CannotPause, err, "its applier was not stopped, since nothing would have started it had this process died")
+	}
+	s.deadMan = armed
+	s.logger.Debug("the dead man's switch is armed")
+	return nil
+}
+
+// pause stops the applier; the dead man's switch is armed.
+func (s *stepper) pause(ctx context.Context) error {
+	status, err := s.status(ctx)
+	if err == nil {
+		err = s.refuseUnfit(status)
+	}
+	if err != nil {
+		return err
+	}
+	s.options.Pauses.begin()
+	s.stopped, s.pausedAt = true, time.Now()
+	if err := s.stopApplier(ctx); err != nil {
+		return err
+	}
+	if status, err = s.status(ctx); err != nil {
+		return err
+	}
+	if status.ApplierRunning || !status.ApplierError.IsZero() {
+		return s.refuse(CannotPause, nil, "its applier is not cleanly stopped (running: %v, error: %s)", status.ApplierRunning, status.ApplierError)
+	}
+	s.stoppedAt = status.Executed
+	s.logger.Debug("the applier stands", "at", status.Executed.String())
+	return ctx.Err()
+}
+
+// wasNotRunning are ER_SLAVE_WAS_NOT_RUNNING and, where the channel is named on MySQL, ER_REPLICA_CHANNEL_WAS_NOT_RUNNING:
+// notes.
+var wasNotRunning = []string{"1255", "3084"}
+
+// stopApplier stops the applier. It is not cut off by the end of ctx: a STOP whose end nobody saw can take effect any
+// time later, and what is started again before that stops again (see settleStop).
+func (s *stepper) stopApplier(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	err := replication.StopApplier(ctx, s.stopping, s.replica.Channel)
+	if _, answered := server.ErrorNumber(err); err != nil && (!answered || server.IsConnectionLost(err)) {
+		s.pending = s.stopping.ID()
+	}
+	if err != nil && ctx.Err() != nil {
+		return s.refuse(CannotPause, err, "its applier did not stop within %v (a long statement?)", stopTimeout)
+	}
+	if err != nil {
+		return err
+	}
+	notes, err := s.stopping.Records(ctx, "SHOW WARNINGS")
+	if err != nil {
+		return err
+	}
+	for _, note := range notes {
+		if slices.Contains(wasNotRunning, note.Text("Code")) {
+			return s.stoodAlready(ctx)
+		}
+	}
+	return nil
+}
+
+// stoodAlready says why the applier stood when it was to be stopped. Where it was not us, it is not ours to start.
+func (s *stepper) stoodAlready(ctx context.Context) error {
+	status, err := s.status(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !status.ApplierError.IsZero():
+		return s.refuse(ApplierError, nil, "replication is stopped by an error: %s", status.ApplierError)
+	case status.Until.Condition != "":
+		return nil // it reached the position that we gave just before
+	}
+	s.leave()
+	return s.refuse(ApplierStopped, nil, "somebody else stopped its applier just now; it is left stopped")
+}
+
+// leave gives the applier back: it runs, or somebody else has stopped it.
+func (s *stepper) leave() {
+	if s.stopped {
+		s.stopped = false
+		s.options.Pauses.end()
+	}
+}
+
+// stepThrough takes the stopped applier to each position in turn and opens a snapshot there for each reader.
+func (s *stepper) stepThrough(ctx context.Context, epochOf []*Epoch) error {
+	stepCtx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	defer cancel()
+	for i, epoch := range epochOf {
+		if i == 0 || epochOf[i-1] != epoch {
+			if err := s.stepTo(stepCtx, epoch.Position); err != nil {
+				return err
+			}
+		}
+		if err := s.readers[i].Exec(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
+			return s.refuse(SnapshotRefused, err, "opening its snapshot failed")
+		}
+		if i+1 < len(epochOf) && epochOf[i+1] == epoch {
+			continue
+		}
+		if err := s.proveExact(ctx, epoch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stepTo takes the stopped applier, which stands at stoppedAt, to the target and returns when it is stopped again.
+func (s *stepper) stepTo(ctx context.Context, target replication.Position) error {
+	if there, err := s.places.same(ctx, s.stoppedAt, target); err != nil || there {
+		return err
+	}
+	if s.stoppedAt.Compare(target) > 0 {
+		return s.refuse(NotExact, nil, "its applier stands at %s, beyond the source's snapshot at %s", s.stoppedAt, target)
+	}
+	began := time.Now()
+	defer func() { s.ran += time.Since(began) }()
+	if err := replication.StartApplierUntil(ctx, s.control, s.replica.Channel, target); err != nil {
+		return err
+	}
+	return s.runTo(ctx, target)
+}
+
+// runTo waits until the applier, told to stop at the target, is there, and sees to it that it stands. The server tests
+// the target before the next event only: on a quiet source none comes, and the applier is to be stopped. It cannot
+// have gone past the target with a transaction, so stopping it keeps it there.
+func (s *stepper) runTo(ctx context.Context, target replication.Position) error {
+	var last replication.Position
+	for polls := 1; ; polls++ {
+		status, err := s.status(ctx)
+		if err != nil {
+			return err
+		}
+		if !status.ApplierRunning {
+			return s.stoodStill(ctx, status, target)
+		}
+		there := status.Executed.Compare(target) >= 0
+		if !there && status.Executed == last && polls%lookInterval == 0 {
+			if there, err = s.places.same(ctx, status.Executed, target); err != nil {
+				return err
+			}
+		}
+		if there {
+			return s.stopApplier(ctx)
+		}
+		last = status.Executed
+		if err := sleep(ctx, pollInterval); err != nil {
+			return s.refuse(Lagging, nil, "its applier stood at %s and did not reach %s within %v (--sync-timeout)", status.Executed, target, s.options.Timeout)
+		}
+	}
+}
+
+// stoodStill judges an applier that stands. Short of the target and without an error, somebody else has stopped it.
+func (s *stepper) stoodStill(ctx context.Context, status replication.Status, target replication.Position) error {
+	if !status.ApplierError.IsZero() {
+		return s.refuse(ApplierError, nil, "replication stopped by an error on the way to %s: %s", target, status.ApplierError)
+	}
+	if status.Executed.Compare(target) >= 0 {
+		return nil // proveExact says whether it is the right place
+	}
+	if there, err := s.places.same(ctx, status.Executed, target); err != nil || there {
+		return err
+	}
+	s.leave()
+	return s.refuse(ApplierStopped, nil, "somebody else stopped its applier at %s, on the way to %s; it is left stopped", status.Executed, target)
+}
+
+// proveExact looks after the snapshots of an epoch were opened whether the applier stands, without error, exactly at
+// the epoch's position: it stood there all the while then, since nobody else's START would leave it standing there.
+func (s *stepper) proveExact(ctx context.Context, epoch *Epoch) error {
+	status, err := s.status(ctx)
+	if err != nil {
+		return err
+	}
+	exact := !status.ApplierRunning && status.ApplierError.IsZero()
+	if exact {
+		if exact, err = s.places.same(ctx, status.Executed, epoch.Position); err != nil {
+			return err
+		}
+	}
+	if !exact {
+		return s.refuse(NotExact, nil, "its applier should stand at %s and is at %s (running: %v, error: %q)",
+			epoch.Position, status.Executed, status.ApplierRunning, status.ApplierError)
+	}
+	s.stoppedAt = status.Executed
+	s.logger.Debug("the applier stands at the epoch's position", "epoch", epoch.ID, "at", status.Executed.String())
+	epoch.Replicas[s.number] = EpochReplica{Executed: status.Executed, GTID: status.ExecutedGTID, Exact: true}
+	s.epochs = append(s.epochs, epoch)
+	return nil
+}

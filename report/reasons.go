@@ -1,0 +1,55 @@
+package report
+
+// reasonText explains one reason code.
+type reasonText struct {
+	meaning string // what it says of the replica or table
+	advice  string // what a person can do; empty where there is nothing to do
+}
+
+// reasonTexts explains every code of check.AllReasons; docs/reasons.md is this table.
+var reasonTexts = map[string]reasonText{
+	"unreachable":                    {"no connection to the replica", "check address, port, firewall and that the server runs; then check again"},
+	"access_denied":                  {"the replica refused the login", "check user, password and the host the account is allowed from"},
+	"missing_privilege":              {"the account lacks a privilege on the replica", "run the GRANT that the reason names"},
+	"replica_not_found":              {"a registered replica could not be found at any address", "name it with --replica"},
+	"not_a_replica":                  {"the server does not replicate at all", "take it out of --replica, or set replication up"},
+	"replicates_from_another_source": {"the server replicates, but not from this source", "name its own source with --source"},
+	"server_not_supported":           {"a server of this type or version cannot be paused or read safely", "see the list of supported servers"},
+	"identity_changed":               {"the address led to another server during the run", "give the address of one server, not of a proxy or a reader endpoint"},
+	"connection_lost":                {"the connection broke during the run", "look into the server's error log; then check again"},
+	"nothing_compared":               {"there was no table to compare with it", "look at what the filters leave, and at what the account may see"},
+	"applier_stopped":                {"its applier was stopped before the check began; it was left as it was", "find out who stopped it and why, start it, then check again"},
+	"applier_error":                  {"its applier was stopped by an error", "resolve the error that the reason quotes, then check again"},
+	"receiver_stopped":               {"its receiver is stopped: nothing arrives from the source", "start the receiver, then check again"},
+	"receiver_error":                 {"its receiver cannot read from the source", "resolve the error that the reason quotes, then check again"},
+	"lagging":                        {"it did not catch up in time", "wait until it has caught up, or raise --sync-timeout"},
+	"delayed":                        {"it is delayed on purpose, by more than the check waits", "raise --sync-timeout above the delay"},
+	"position_not_exact":             {"it could not be held exactly at the source's position", "check again; if it stays so, look at who else stops and starts its applier"},
+	"other_history":                  {"at the same position it has executed other transactions", "make sure that it is a replica of this source"},
+	"cannot_pause":                   {"its applier could not be stopped or started in time", "look for a long transaction or statement in the applier, then check again"},
+	"applier_not_restarted":          {"its applier was stopped for the check and did not start again", "start it now (START REPLICA SQL_THREAD, on MariaDB START SLAVE SQL_THREAD)"},
+	"until_set_by_others":            {"somebody else runs its applier up to a position of theirs", "wait until they are done, then check again"},
+	"snapshot_refused":               {"it refused a consistent snapshot", "see the error that the reason quotes"},
+	"interrupted":                    {"the check was interrupted before", "check again"},
+	"not_reached":                    {"the check ended before it came to this", "check again, with more time or fewer tables"},
+	"replica_unverified":             {"the whole replica could not be compared", "see the replica's own reason"},
+	"no_usable_key":                  {"there is no primary key or unique NOT NULL key that can split the table", "add a primary key"},
+	"key_differs":                    {"the key that splits the table is not the same on both sides", "make the keys equal, then check again"},
+	"not_transactional":              {"the table's engine has no snapshots, so both sides cannot be read at one position", "convert it to InnoDB"},
+	"table_cannot_be_opened":         {"the server cannot open the table", "look at CHECK TABLE and the server's error log"},
+	"table_missing":                  {"the table is on the source only", "create it on the replica, or ignore it with --ignore-tables"},
+	"table_extra":                    {"the table is on the replica only", "drop it there, or ignore it with --ignore-tables"},
+	"definition_differs":             {"the definitions differ so much that rows cannot be compared", "make the definitions equal (see the schema differences)"},
+	"view":                           {"a view holds no rows of its own", ""},
+	"sequence":                       {"a sequence's state is not compared", ""},
+	"excluded":                       {"filters exclude it", ""},
+	"not_replicated":                 {"replication filters keep it from the replica", ""},
+	"table_changed":                  {"the table was altered or replaced while it was read", "check it again when the change is over"},
+	"table_locked":                   {"the table was locked and the lock did not go away in time", "check it again when the ALTER or the locking session is over"},
+	"read_error":                     {"reading its rows failed", "see the error that the reason quotes, then check again"},
+	"digest_not_confirmed":           {"digests differed, yet reading the rows again showed no difference", "check the table again"},
+	"coverage_not_proven":            {"not every row can be shown to have been read", "check the table again; if it stays so, please report it"},
+}
+
+// adviceFor says what a person can do about a reason code; empty for none.
+func adviceFor(code string) string { return reasonTexts[code].advice }

@@ -1,0 +1,92 @@
+package schema
+
+import (
+	"fmt"
+	"strings"
+)
+
+// ColumnPair is a column that can be compared by value between two servers.
+type ColumnPair struct {
+	Source, Replica Column
+	// NeedsUTF8 is true where the character sets differ: both sides have to send the text as utf8mb4, since the
+	// stored bytes of equal text differ.
+	NeedsUTF8 bool
+}
+
+// LeftOut is a column that cannot be compared by value, and why, in words.
+type LeftOut struct {
+	Name string
+	Why  string
+}
+
+// ComparableColumns pairs the columns of two definitions that can be compared by value, in the source's order, and
+// names every other column. Generated columns are compared like others (they can be read) unless their expressions
+// differ. With a LoadError on either side there is no pair.
+func ComparableColumns(source, replica *Table) (columns []ColumnPair, left []LeftOut) {
+	for _, s := range source.Columns {
+		r, ok := replica.Column(s.Name)
+		if !ok {
+			left = append(left, LeftOut{s.Name, "the replica has no such column"})
+			continue
+		}
+		if why := incomparable(source, replica, s, r); why != "" {
+			left = append(left, LeftOut{s.Name, why})
+			continue
+		}
+		unlike := (s.Kind == KindText || s.Kind == KindEnum || s.Kind == KindSet) && normalCharset(s.Charset) != normalCharset(r.Charset)
+		columns = append(columns, ColumnPair{Source: s, Replica: r, NeedsUTF8: unlike})
+	}
+	for _, r := range replica.Columns {
+		if _, ok := source.Column(r.Name); !ok {
+			left = append(left, LeftOut{r.Name, "the source has no such column"})
+		}
+	}
+	return columns, left
+}
+
+func incomparable(source, replica *Table, s, r Column) string {
+	switch {
+	case source.LoadError != "":
+		return "the source cannot open the table"
+	case replica.LoadError != "":
+		return "the replica cannot open the table"
+	case !sameGeneration(s, r):
+		return fmt.Sprintf("generated differently: %s on the source, %s on the replica", orNone(s.GenerationExpr), orNone(r.GenerationExpr))
+	case s.Generated && s.Kind == KindInteger && strings.HasPrefix(strings.ToUpper(s.GenerationExpr), "ROW "):
+		return "it holds transaction ids, which are each server's own"
+	case s.endsPeriod():
+		return "in current rows it is a constant, which depends on the server's version"
+	case s.Kind != r.Kind:
+		return fmt.Sprintf("%s on the source, %s on the replica", s.ColumnType, r.ColumnType)
+	}
+	return incomparableTypes(s, r)
+}
+
+// incomparableTypes holds two columns of one Kind against each other.
+func incomparableTypes(s, r Column) string {
+	unlike := fmt.Sprintf("%s on the source, %s on the replica", s.ColumnType, r.ColumnType)
+	switch s.Kind {
+	case KindInteger, KindYear, KindText, KindDate, KindFloat, KindDouble:
+		return ""
+	case KindDecimal:
+		if s.Scale != r.Scale {
+			return unlike + ": the scales differ"
+		}
+	case KindTime, KindDateTime, KindTimestamp:
+		if s.FractionalDigits != r.FractionalDigits {
+			return unlike + ": the fractional digits differ"
+		}
+	case KindBinary:
+		// BINARY pads with zero bytes to its length, which VARBINARY and BLOB never do.
+		if (s.DataType == "binary" || r.DataType == "binary") && normalType(s) != normalType(r) {
+			return unlike + ": BINARY pads its values to its length"
+		}
+	case KindUnknown:
+		return fmt.Sprintf("%s is a type this version does not know", s.ColumnType)
+	default:
+		if normalType(s) != normalType(r) {
+			return unlike
+		}
+	}
+	return ""
+}

@@ -1,0 +1,170 @@
+package server
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// SessionOptions choose what a Session is for. The zero value is a control session: statements about
+// replication, status and metadata.
+type SessionOptions struct {
+	// Reader makes the session fit for reading rows to compare: stored bytes instead of converted text
+	// (character_set_results=NULL), no binary logging where the account may switch it off.
+	Reader bool
+	// MultiStatements allows several statements in one packet.
+	MultiStatements bool
+	// WaitTimeout is @@wait_timeout of the session: how long the server keeps it without a word from us,
+	// and with it everything it locks. 0: 8 hours.
+	WaitTimeout time.Duration
+	// LockWaitTimeout bounds each wait for a metadata or table lock. 0: 5 seconds.
+	LockWaitTimeout time.Duration
+}
+
+// Session is one physical connection to a Server with canonical settings. It is for one goroutine at a time.
+type Session struct {
+	server *Server
+	conn   *sql.Conn
+	id     uint64
+	// wire is the connection's wire while rows can be taken from it; nil where it is encrypted.
+	wire *wire
+	// binlogOff is true when the session logs nothing to the binary log.
+	binlogOff bool
+}
+
+// Server is the server the session is on.
+func (s *Session) Server() *Server { return s.server }
+
+// ID is the server's connection id, the one KILL takes.
+func (s *Session) ID() uint64 { return s.id }
+
+// BinlogOff tells whether the session writes nothing to the binary log (sql_log_bin=0).
+func (s *Session) BinlogOff() bool { return s.binlogOff }
+
+// Exec runs one statement (or, with MultiStatements, several) and waits for its end.
+func (s *Session) Exec(ctx context.Context, query string, args ...any) error {
+	_, err := s.conn.ExecContext(ctx, query, args...)
+	return s.wrap(err, query)
+}
+
+// Record is one row of a result with its column names, for statements whose columns depend on flavor and version.
+type Record struct {
+	names  []string
+	values []sql.NullString
+}
+
+// Lookup returns the text of the named column (letter case ignored) and whether the row has that column with
+// a value that is not NULL.
+func (r Record) Lookup(name string) (string, bool) {
+	for i, n := range r.names {
+		if strings.EqualFold(n, name) {
+			return r.values[i].String, r.values[i].Valid
+		}
+	}
+	return "", false
+}
+
+// Text returns the text of the first of the named columns that the row has; "" when it has none or it is NULL.
+func (r Record) Text(names ...string) string {
+	for _, name := range names {
+		for i, n := range r.names {
+			if strings.EqualFold(n, name) {
+				return r.values[i].String
+			}
+		}
+	}
+	return ""
+}
+
+// Names are the column names in the order the server sent them.
+func (r Record) Names() []string { return r.names }
+
+// Records runs a query and returns every row. It is for small results: status, metadata.
+func (s *Session) Records(ctx context.Context, query string, args ...any) ([]Record, error) {
+	rows, err := s.conn.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, s.wrap(err, query)
+	}
+	defer rows.Close()
+	names, err := rows.Columns()
+	if err != nil {
+		return nil, s.wrap(err, query)
+	}
+	var records []Record
+	for rows.Next() {
+		record := Record{names: names, values: make([]sql.NullString, len(names))}
+		targets := make([]any, len(names))
+		for i := range targets {
+			targets[i] = &record.values[i]
+		}
+		if err := rows.Scan(targets...); err != nil {
+			return nil, s.wrap(err, query)
+		}
+		records = append(records, record)
+	}
+	return records, s.wrap(rows.Err(), query)
+}
+
+// One runs a query that returns exactly one row; more or fewer is an error.
+func (s *Session) One(ctx context.Context, query string, args ...any) (Record, error) {
+	records, err := s.Records(ctx, query, args...)
+	if err != nil {
+		return Record{}, err
+	}
+	if len(records) != 1 {
+		return Record{}, s.wrap(fmt.Errorf("expected one row, got %d", len(records)), query)
+	}
+	return records[0], nil
+}
+
+// Close ends the physical connection, and with it the session's snapshot and locks. It may be called twice.
+func (s *Session) Close() error {
+	if s.conn == nil {
+		return nil
+	}
+	// ErrBadConn makes database/sql discard the connection instead of keeping it for reuse.
+	_ = s.conn.Raw(func(any) error { return driver.ErrBadConn })
+	err := s.conn.Close()
+	s.conn = nil
+	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, driver.ErrBadConn) {
+		return nil
+	}
+	return err
+}
+
+// wrap names the server and the statement in an error; nil stays nil.
+func (s *Session) wrap(err error, query string) error {
+	if err == nil {
+		return nil
+	}
+	return &StatementError{Address: s.server.Address(), Statement: shorten(query), Err: err}
+}
+
+// StatementError is a statement that failed: on which server, which statement, and the driver's error, which
+// may be a *mysql.MySQLError (see the Is… functions of this package for its class).
+type StatementError struct {
+	Address   string
+	Statement string // shortened, without arguments
+	Err       error
+}
+
+func (e *StatementError) Error() string {
+	return fmt.Sprintf("%s: %s: %v", e.Address, e.Statement, e.Err)
+}
+
+// Unwrap returns the driver's error.
+func (e *StatementError) Unwrap() error { return e.Err }
+
+// shorten folds white space and cuts a statement to a length that fits an error message.
+func shorten(query string) string {
+	const most = 120
+	folded := strings.Join(strings.Fields(query), " ")
+	if len(folded) > most {
+		return folded[:most] + "…"
+	}
+	return folded
+}
