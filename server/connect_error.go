@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -39,12 +40,13 @@ const (
 type ConnectError struct {
 	Endpoint Endpoint
 	Failure  ConnectFailure
+	Allowed  time.Duration // how long the server had for its answer
 	Err      error
 }
 
 // newConnectError classifies what the driver returned.
-func newConnectError(endpoint Endpoint, err error) error {
-	return &ConnectError{Endpoint: endpoint, Failure: classifyConnect(endpoint, err), Err: err}
+func newConnectError(endpoint Endpoint, allowed time.Duration, err error) error {
+	return &ConnectError{Endpoint: endpoint, Failure: classifyConnect(endpoint, err), Allowed: allowed, Err: err}
 }
 
 // Error says which server, why, and what to do.
@@ -134,7 +136,7 @@ func isLoginMethodError(err error) bool {
 func (e *ConnectError) why() string {
 	switch e.Failure {
 	case ConnectTimeout:
-		return fmt.Sprintf("no answer within %s", e.Endpoint.connectTimeout())
+		return fmt.Sprintf("no answer within %s", e.Allowed.Round(time.Millisecond))
 	case ConnectCanceled:
 		return "interrupted"
 	case ConnectOther:

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -229,7 +230,7 @@ func TestConnectErrorOfNumbers(t *testing.T) {
 		1129: server.ConnectHostBlocked, 1130: server.ConnectHostBlocked, 1698: server.ConnectDenied,
 		1040: server.ConnectTooMany, 1820: server.ConnectAccount, 3159: server.ConnectTLS, 1105: server.ConnectOther,
 	} {
-		err := server.NewConnectError(server.Endpoint{Network: "tcp", Address: "h:1"}, &mysql.MySQLError{Number: number, Message: "m"})
+		err := server.NewConnectError(server.Endpoint{Network: "tcp", Address: "h:1"}, time.Second, &mysql.MySQLError{Number: number, Message: "m"})
 		var connect *server.ConnectError
 		if !errors.As(err, &connect) || connect.Failure != want {
 			t.Errorf("%d: %v", number, err)
@@ -267,5 +268,16 @@ func TestBufferedConn(t *testing.T) {
 	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("a deadline does not end a read:", err)
+	}
+}
+
+// TestConnectSaysHowLongItWaited: a caller with less patience than the endpoint is told of the caller's time.
+func TestConnectSaysHowLongItWaited(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := server.Open(ctx, server.Endpoint{Network: "tcp", Address: silent(t)})
+	if err == nil || !regexp.MustCompile(`no answer within (2[5-9]\d|300)ms`).MatchString(err.Error()) {
+		t.Errorf("%v, want the time that was allowed", err)
 	}
 }

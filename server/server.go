@@ -126,14 +126,18 @@ func (s *Server) Session(ctx context.Context, options SessionOptions) (*Session,
 // connect opens one connection. The driver's own timeout ends with the dialing; a server that accepts the
 // connection and then says nothing is caught here.
 func (s *Server) connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
-	limited, cancel := context.WithTimeout(ctx, s.endpoint.connectTimeout())
+	allowed := s.endpoint.connectTimeout()
+	if deadline, ok := ctx.Deadline(); ok { // the caller has less patience than the endpoint's setting
+		allowed = min(allowed, time.Until(deadline))
+	}
+	limited, cancel := context.WithTimeout(ctx, allowed)
 	defer cancel()
 	conn, err := db.Conn(limited)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return nil, newConnectError(s.endpoint, err)
+		return nil, newConnectError(s.endpoint, allowed, err)
 	}
 	return conn, nil
 }
