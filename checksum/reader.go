@@ -69,7 +69,7 @@ func (l *Layout) selectWhere(condition string) string {
 	if condition != "" {
 		query.WriteString(" WHERE " + condition)
 	}
-	query.WriteString(" ORDER BY " + l.Key.ColumnList())
+	query.WriteString(" ORDER BY " + l.Key.OrderList())
 	return query.String()
 }
 

@@ -9,13 +9,13 @@ import (
 
 // Key is the unique key whose ranges split a table, with the definitions of its columns in key order.
 type Key struct {
-	Name    string
-	Columns []schema.Column
+	Name       string
+	Columns    []schema.Column
+	Descending []bool // by number of the column; nil: all ascend
 }
 
 // NewKey joins a key of a table with its column definitions. The key must be one that schema.SplitKeys calls usable.
-// It fails for CHAR under a NO PAD collation of MariaDB: the index holds the values padded with spaces and so puts
-// 'a\t' before 'a', a condition compares them without and puts it behind, and ranges lose the row (10.11.19).
+// It fails for a column that the server orders in two ways (schema.Column.OrderedTwoWays).
 func NewKey(table *schema.Table, key schema.Key) (Key, error) {
 	joined := Key{Name: key.Name}
 	for _, part := range key.Columns {
@@ -23,11 +23,12 @@ func NewKey(table *schema.Table, key schema.Key) (Key, error) {
 		if !found {
 			return Key{}, fmt.Errorf("key %s of %s.%s: no column %q", key.Name, table.Database, table.Name, part.Name)
 		}
-		if column.DataType == "char" && strings.Contains(column.Collation, "_nopad_") {
+		if column.OrderedTwoWays() {
 			return Key{}, fmt.Errorf("key %s of %s.%s: column %q is CHAR with collation %s, which the server orders in two ways: give the column VARCHAR or another collation",
 				key.Name, table.Database, table.Name, part.Name, column.Collation)
 		}
 		joined.Columns = append(joined.Columns, column)
+		joined.Descending = append(joined.Descending, part.Descending)
 	}
 	return joined, nil
 }
@@ -41,20 +42,39 @@ func columnOf(table *schema.Table, name string) (schema.Column, bool) {
 	return schema.Column{}, false
 }
 
-// ColumnList is the key's columns, quoted, for SELECT and ORDER BY.
-func (k Key) ColumnList() string {
-	quoted := make([]string, len(k.Columns))
+// OrderList is the key's columns in the key's order, for ORDER BY.
+func (k Key) OrderList() string {
+	list := make([]string, len(k.Columns))
 	for i, column := range k.Columns {
-		quoted[i] = schema.QuoteIdentifier(column.Name)
+		list[i] = schema.QuoteIdentifier(column.Name)
+		if k.descends(i) {
+			list[i] += " DESC"
+		}
 	}
-	return strings.Join(quoted, ", ")
+	return strings.Join(list, ", ")
 }
 
+// boundList is the values of the key's columns as bounds, for SELECT.
+func (k Key) boundList() string {
+	list := make([]string, len(k.Columns))
+	for i, column := range k.Columns {
+		list[i] = schema.QuoteIdentifier(column.Name)
+		switch column.Kind {
+		case schema.KindBit, schema.KindEnum, schema.KindSet: // ordered by number, which is not what a SELECT sends
+			list[i] = "CAST(" + list[i] + " AS UNSIGNED)"
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+func (k Key) descends(i int) bool { return i < len(k.Descending) && k.Descending[i] }
+
 // ByteEquality tells whether two keys are equal to the server only when their bytes are: no column with a
-// collation, under which unequal bytes may be one key ('a' and 'A', 'a' and 'a ').
+// collation, under which unequal bytes may be one key ('a' and 'A', 'a' and 'a '), and no 0 that equals -0.0.
 func (k Key) ByteEquality() bool {
 	for _, column := range k.Columns {
-		if column.Kind == schema.KindText {
+		switch column.Kind {
+		case schema.KindText, schema.KindFloat, schema.KindDouble:
 			return false
 		}
 	}
@@ -73,6 +93,8 @@ func bound(column schema.Column) string {
 		return fmt.Sprintf("CONVERT(UNHEX(HEX(?)) USING %s) COLLATE %s", column.Charset, column.Collation)
 	case schema.KindBinary:
 		return "CAST(? AS BINARY)"
+	case schema.KindUUID, schema.KindInet:
+		return "CAST(? AS " + strings.ToUpper(column.DataType) + ")"
 	case schema.KindDate:
 		return "CAST(? AS DATE)"
 	case schema.KindTime:

@@ -44,23 +44,35 @@ func (r Range) Shape() Shape {
 func (k Key) Condition(shape Shape) string {
 	var parts []string
 	if shape&HasLower != 0 {
-		parts = append(parts, k.beyond(">", ">", 0))
+		parts = append(parts, k.beyond(after, after, 0))
 	}
 	if shape&HasUpper != 0 {
-		parts = append(parts, k.beyond("<", "<=", 0))
+		parts = append(parts, k.beyond(before, upTo, 0))
 	}
 	return strings.Join(parts, " AND ")
+}
+
+// side is a comparison in the key's order: its operator for ascending and for descending columns.
+type side [2]string
+
+var after, before, upTo = side{">", "<"}, side{"<", ">"}, side{"<=", ">="}
+
+func (k Key) operator(s side, i int) string {
+	if k.descends(i) {
+		return s[1]
+	}
+	return s[0]
 }
 
 // beyond compares the key's columns from number i on with a bound, lexicographically: "strict" for all columns
 // but the last, "last" for that one. Row constructors, (a,b) > (?,?), are not used: some servers plan them as a
 // scan of the whole index. The expanded form gives the range optimizer every key part.
-func (k Key) beyond(strict, last string, i int) string {
+func (k Key) beyond(strict, last side, i int) string {
 	name, value := schema.QuoteIdentifier(k.Columns[i].Name), bound(k.Columns[i])
 	if i == len(k.Columns)-1 {
-		return name + " " + last + " " + value
+		return name + " " + k.operator(last, i) + " " + value
 	}
-	return "(" + name + " " + strict + " " + value + " OR (" + name + " = " + value + " AND " + k.beyond(strict, last, i+1) + "))"
+	return "(" + name + " " + k.operator(strict, i) + " " + value + " OR (" + name + " = " + value + " AND " + k.beyond(strict, last, i+1) + "))"
 }
 
 // Arguments are the arguments of Condition(r.Shape()).
@@ -85,10 +97,14 @@ func appendBeyond(arguments []driver.Value, values []Value) []driver.Value {
 func (k Key) Equals() string {
 	parts := make([]string, 0, len(k.Columns))
 	for _, column := range k.Columns {
-		value := bound(column)
-		parts = append(parts, schema.QuoteIdentifier(column.Name)+" = "+value)
-		if column.Kind == schema.KindText {
-			parts = append(parts, "HEX("+value+") = HEX(?)")
+		name, value := schema.QuoteIdentifier(column.Name), bound(column)
+		switch column.Kind {
+		case schema.KindText:
+			parts = append(parts, name+" = "+value, "HEX("+value+") = HEX(?)")
+		case schema.KindEnum, schema.KindSet: // the text that was read, not the number that bounds a range
+			parts = append(parts, "CAST("+name+" AS BINARY) = CAST(? AS BINARY)")
+		default:
+			parts = append(parts, name+" = "+value)
 		}
 	}
 	return strings.Join(parts, " AND ")
@@ -98,6 +114,12 @@ func (k Key) Equals() string {
 func (k Key) EqualsArguments(values []driver.Value) []driver.Value {
 	arguments := make([]driver.Value, 0, len(values))
 	for i, value := range values {
+		if bits, isBytes := value.([]byte); isBytes && k.Columns[i].Kind == schema.KindBit {
+			value = bitNumber(bits)
+		}
+		if single, isSingle := value.(float32); isSingle {
+			value = float64(single)
+		}
 		arguments = append(arguments, value)
 		if k.Columns[i].Kind == schema.KindText {
 			arguments = append(arguments, value, value)

@@ -88,11 +88,11 @@ func (s *Splitter) statement(ctx context.Context, shape Shape) (*server.Statemen
 	if s.offset[shape] != nil {
 		return s.offset[shape], nil
 	}
-	query := "SELECT " + s.key.ColumnList() + " FROM " + s.table + " FORCE INDEX (" + schema.QuoteIdentifier(s.key.Name) + ")"
+	query := "SELECT " + s.key.boundList() + " FROM " + s.table + " FORCE INDEX (" + schema.QuoteIdentifier(s.key.Name) + ")"
 	if condition := s.key.Condition(shape); condition != "" {
 		query += " WHERE " + condition
 	}
-	query += " ORDER BY " + s.key.ColumnList() + " LIMIT 1 OFFSET ?"
+	query += " ORDER BY " + s.key.OrderList() + " LIMIT 1 OFFSET ?"
 	statement, err := s.session.Prepare(ctx, query)
 	s.offset[shape] = statement
 	return statement, err

@@ -4,22 +4,27 @@ import (
 	"bytes"
 	"database/sql/driver"
 	"fmt"
+	"math"
 	"strconv"
 
 	"trueup/schema"
 )
 
-// Value is one value of a key column: int64, uint64 or []byte, never nil, since key columns are NOT NULL.
+// Value is one value of a key column: int64, uint64, float64 or []byte, never nil, since key columns are NOT NULL. A BIT,
+// ENUM or SET is the number that orders it.
 // The bytes of a []byte are owned by the Value and must not be changed.
 type Value struct{ raw driver.Value }
 
 // NewValue copies a value as Statement.Stream delivers it. It fails for NULL and for types that no usable key has.
 func NewValue(column schema.Column, raw driver.Value) (Value, error) {
 	switch v := raw.(type) {
-	case int64:
+	case int64, float64:
 		return Value{v}, nil
+	case float32:
+		return Value{float64(v)}, nil // exact
 	case []byte:
-		if column.Kind == schema.KindInteger {
+		switch column.Kind {
+		case schema.KindInteger, schema.KindBit, schema.KindSet:
 			// The driver sends BIGINT UNSIGNED above 2^63-1 as digits.
 			n, err := strconv.ParseUint(string(v), 10, 64)
 			if err != nil {
@@ -31,6 +36,18 @@ func NewValue(column schema.Column, raw driver.Value) (Value, error) {
 	default:
 		return Value{}, fmt.Errorf("column %s: a key value of type %T cannot be a bound", column.Name, raw)
 	}
+}
+
+// bitNumber is the number that a BIT's bytes stand for.
+func bitNumber(bits []byte) driver.Value {
+	var number uint64
+	for _, b := range bits {
+		number = number<<8 | uint64(b)
+	}
+	if number > math.MaxInt64 {
+		return number
+	}
+	return int64(number)
 }
 
 // NewValues copies the leading values of a row as the values of a key.

@@ -147,7 +147,7 @@ func firstColumn(t testing.TB, n *Node, query string) []string {
 // orderedNumbers asks the server for the column rowno of a whole table in key order.
 func orderedNumbers(t testing.TB, n *Node, layout *checksum.Layout) []string {
 	t.Helper()
-	return firstColumn(t, n, fmt.Sprintf("SELECT rowno FROM %s ORDER BY %s", schema.QuoteTable(layout.Database, layout.Table), layout.Key.ColumnList()))
+	return firstColumn(t, n, fmt.Sprintf("SELECT rowno FROM %s ORDER BY %s", schema.QuoteTable(layout.Database, layout.Table), layout.Key.OrderList()))
 }
 
 // checkChunks reads the chunks of a table and compares what they hold, one after the other, with the whole table.

@@ -62,6 +62,11 @@ var plannedKeys = []struct{ name, lead, leadOf, tail, tailOf string }{
 	{"date", "DATE", "'2026-01-01'+INTERVAL x DAY", "DATE", "'1900-01-01'+INTERVAL i DAY"},
 	{"datetime", "DATETIME(6)", "'2026-01-01'+INTERVAL x SECOND", "DATETIME(3)", "'1900-01-01'+INTERVAL i*1001000 MICROSECOND"},
 	{"timestamp", "TIMESTAMP", "'2026-01-01'+INTERVAL x SECOND", "TIMESTAMP(6)", "'2026-01-01'+INTERVAL i*1000001 MICROSECOND"},
+	{"double", "DOUBLE", "x/3", "DOUBLE", "i/7"},
+	{"float", "FLOAT", "x/3", "FLOAT", "i/8"},
+	{"bit", "BIT(9)", "x", "BIT(64)", "CAST(18446744073709500000 AS UNSIGNED)+i"},
+	{"uuid", "UUID", "CONCAT('00000000-0000-4000-8000-00000000000',x)", "UUID", "CONCAT('00000000-0000-4000-8000-',LPAD(HEX(i),12,'0'))"},
+	{"inet", "INET4", "CONCAT('10.0.0.',x)", "INET6", "CONCAT('2001:db8::',HEX(i))"},
 	{"time", "TIME", "SEC_TO_TIME(x-2)", "TIME(2)", "SEC_TO_TIME(i/100-250)"},
 }
 
@@ -80,6 +85,8 @@ func TestChunksReadOnlyTheirRows(t *testing.T) {
 		}
 	}
 	n.Exec(t, "CREATE TABLE plan.second (p INT AUTO_INCREMENT PRIMARY KEY, a VARCHAR(30) NOT NULL, c INT NOT NULL, UNIQUE KEY `u``k` (a, c)) SELECT CONCAT('é',x) AS a, i AS c FROM plan.n")
+	n.Exec(t, "CREATE TABLE plan.falling (a INT NOT NULL, c INT NOT NULL, PRIMARY KEY (a DESC, c)) SELECT x AS a, i AS c FROM plan.n ORDER BY a DESC, c",
+		"CREATE TABLE plan.chosen (c INT NOT NULL, e ENUM('z','y','x') NOT NULL, v INT, PRIMARY KEY (c, e)) SELECT i AS c, 1 + i % 3 AS e FROM plan.n ORDER BY c")
 	on := openServer(t, n)
 	catalog := loadSchema(t, on)
 	session := readSession(t, on, true)

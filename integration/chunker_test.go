@@ -139,6 +139,38 @@ func textParts(collations map[string]bool) []keyPart {
 	return parts
 }
 
+// exactParts are the types whose bounds are numbers of another type, or that only MariaDB has.
+func exactParts() []keyPart {
+	hexDigits := func(r *rand.Rand, n int) string {
+		return fmt.Sprintf("%032x", r.Uint64())[32-n:]
+	}
+	// Values that single precision holds as they are; -0 is stored as 0.
+	singles := []string{"0", "0.5", "-0.5", "16777216", "16777218", "-3.4028234663852886e38", "3.4028234663852886e38", "1.401298464324817e-45", "0.1"}
+	bits := func(width int) keyPart {
+		return keyPart{fmt.Sprintf("BIT(%d)", width), []string{"0", "1", fmt.Sprintf("b'%s'", strings.Repeat("1", width))},
+			func(r *rand.Rand) string { return fmt.Sprintf("b'%0*b'", width, r.Uint64()>>(64-width)) }}
+	}
+	return []keyPart{
+		{"FLOAT", singles, func(r *rand.Rand) string { return strconv.FormatFloat(float64(r.Float32()), 'g', -1, 32) }},
+		{"DOUBLE", append(singles, "1.7976931348623157e308", "2.2250738585072014e-308", "0.30000000000000004"),
+			func(r *rand.Rand) string { return strconv.FormatFloat(r.NormFloat64(), 'g', -1, 64) }},
+		bits(1), bits(9), bits(64),
+		{"UUID", []string{"'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'", "'00000000-0000-0000-0000-000000000001'"}, func(r *rand.Rand) string {
+			return fmt.Sprintf("'%s-%s-%x%s-8%s-%s'", hexDigits(r, 8), hexDigits(r, 4), 1+r.IntN(7), hexDigits(r, 3), hexDigits(r, 3), hexDigits(r, 12))
+		}},
+		{"INET4", []string{"'0.0.0.0'", "'255.255.255.255'", "'10.0.0.9'", "'10.0.0.10'"}, func(r *rand.Rand) string { return fmt.Sprintf("'10.%d.0.%d'", r.IntN(256), r.IntN(256)) }},
+		{"INET6", []string{"'::'", "'::1'", "'::ffff:1.2.3.4'", "'2001:db8::9'", "'2001:db8::10'"}, func(r *rand.Rand) string { return fmt.Sprintf("'2001:db8::%s'", hexDigits(r, 4)) }},
+	}
+}
+
+// trailingParts bound a range only behind another column.
+func trailingParts() []keyPart {
+	return []keyPart{
+		fixedPart("ENUM('z','y','','x')", "0", "1", "2", "3", "4", "'y'"),
+		{"SET('b','a','d','c')", []string{"0", "1", "15"}, func(r *rand.Rand) string { return strconv.Itoa(r.IntN(16)) }},
+	}
+}
+
 func binaryParts() []keyPart {
 	randomBytes := func(least, most int) func(*rand.Rand) string {
 		return func(r *rand.Rand) string {
@@ -193,9 +225,10 @@ func timeParts() []keyPart {
 
 // keyTable is a table whose primary key has the given parts, under names that need quoting.
 type keyTable struct {
-	name  string
-	parts []keyPart
-	names []string
+	name       string
+	parts      []keyPart
+	names      []string
+	descending []bool
 }
 
 var awkwardNames = []string{"a.b", "back`tick", "with space", "new\nline", "quo'te\"", "select", "ünïcode", "semi;colon--", "q?mark", "tab\tbed"}
@@ -206,12 +239,14 @@ func keyTables(collations map[string]bool, random *rand.Rand) []keyTable {
 	all = append(all, textParts(collations)...)
 	all = append(all, binaryParts()...)
 	all = append(all, timeParts()...)
+	all = append(all, exactParts()...)
 	var tables []keyTable
 	add := func(parts ...keyPart) {
 		number := len(tables)
 		table := keyTable{name: fmt.Sprintf("%d %s", number, awkwardNames[number%len(awkwardNames)]), parts: parts}
 		for i := range parts {
 			table.names = append(table.names, fmt.Sprintf("%s %d", awkwardNames[(number+i)%len(awkwardNames)], i)+"x")
+			table.descending = append(table.descending, random.IntN(4) == 0)
 		}
 		tables = append(tables, table)
 	}
@@ -221,6 +256,12 @@ func keyTables(collations map[string]bool, random *rand.Rand) []keyTable {
 	long := textPart("VARCHAR(700)", "utf8mb4", "utf8mb4_unicode_ci", strings.Repeat("漢", 200), strings.Repeat("é", 170), strings.Repeat("a", 150))
 	long.fixed = nil
 	add(long)
+	for _, last := range trailingParts() {
+		for range 4 {
+			add(all[random.IntN(len(all))], last)
+			add(all[random.IntN(len(all))], last, all[random.IntN(len(all))])
+		}
+	}
 	for range 40 {
 		add(all[random.IntN(len(all))], all[random.IntN(len(all))])
 		add(all[random.IntN(len(all))], all[random.IntN(len(all))], all[random.IntN(len(all))])
@@ -231,14 +272,15 @@ func keyTables(collations map[string]bool, random *rand.Rand) []keyTable {
 // create makes the table in both databases: "ckr" gets all rows, "ck" those that are neither the first two nor the
 // last two nor every third.
 func (k keyTable) create(t testing.TB, n *Node, random *rand.Rand) {
-	var definition, list strings.Builder
+	var definition, list, key strings.Builder
 	for i, part := range k.parts {
 		fmt.Fprintf(&definition, "%s %s NOT NULL, ", schema.QuoteIdentifier(k.names[i]), part.columnType)
 		fmt.Fprintf(&list, ", %s", schema.QuoteIdentifier(k.names[i]))
+		fmt.Fprintf(&key, ", %s %s", schema.QuoteIdentifier(k.names[i]), map[bool]string{true: "DESC"}[k.descending[i]])
 	}
-	columns := list.String()[2:]
+	columns, ordered := list.String()[2:], key.String()[2:]
 	source, replica := schema.QuoteTable("ck", k.name), schema.QuoteTable("ckr", k.name)
-	body := fmt.Sprintf("(%srowno INT NOT NULL AUTO_INCREMENT, PRIMARY KEY (%s), KEY (rowno))", definition.String(), columns)
+	body := fmt.Sprintf("(%srowno INT NOT NULL AUTO_INCREMENT, PRIMARY KEY (%s), KEY (rowno))", definition.String(), ordered)
 	// Few values of a leading column, so that the columns after it matter.
 	pools := make([][]string, len(k.parts))
 	for i, part := range k.parts {
@@ -266,7 +308,7 @@ func (k keyTable) create(t testing.TB, n *Node, random *rand.Rand) {
 		"CREATE TABLE "+replica+" "+body, "CREATE TABLE "+source+" "+body,
 		fmt.Sprintf("INSERT IGNORE INTO %s (%s) VALUES %s", replica, columns, strings.Join(rows, ", ")),
 		fmt.Sprintf(`INSERT INTO %s SELECT %s, rowno FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY %s) AS place, COUNT(*) OVER () AS places FROM %s) AS x
-			WHERE place > 2 AND place < places - 1 AND place %% 3 <> 0`, source, columns, columns, replica))
+			WHERE place > 2 AND place < places - 1 AND place %% 3 <> 0`, source, columns, ordered, replica))
 }
 
 // TestChunksHoldEveryRowOnce covers every type of key, in chunks of several sizes: read one after the other, the
@@ -291,8 +333,8 @@ func TestChunksHoldEveryRowOnce(t *testing.T) {
 	splitting, reading := readSession(t, on, false), readSession(t, on, true)
 	for _, table := range tables {
 		var types []string
-		for _, part := range table.parts {
-			types = append(types, part.columnType)
+		for i, part := range table.parts {
+			types = append(types, part.columnType+map[bool]string{true: " DESC"}[table.descending[i]])
 		}
 		t.Run(strings.Join(types, ","), func(t *testing.T) {
 			source, replica := layoutOf(t, catalog, "ck", table.name), layoutOf(t, catalog, "ckr", table.name)

@@ -39,8 +39,8 @@ func TestSplitKeysByKind(t *testing.T) {
 	for columnType, usable := range map[string]bool{
 		"int": true, "bigint unsigned": true, "year": true, "decimal(10,2)": true, "char(5)": true, "varchar(9)": true, "text": true,
 		"binary(16)": true, "varbinary(9)": true, "blob": true, "date": true, "time(3)": true, "datetime(6)": true, "timestamp": true,
-		"float": false, "double": false, "bit(9)": false, "enum('a')": false, "set('a')": false, "json": false, "point": false,
-		"uuid": false, "inet4": false, "inet6": false, "vector(3)": false, "sometype": false,
+		"float": true, "double": true, "bit(9)": true, "enum('a')": false, "set('a')": false, "json": false, "point": false,
+		"uuid": true, "inet4": true, "inet6": true, "vector(3)": false, "sometype": false,
 	} {
 		table := single(columnOf("v", columnType))
 		table.Keys = []Key{{Name: "u", Unique: true, Type: "BTREE", Columns: []KeyColumn{{Name: "V"}}}}
@@ -53,7 +53,7 @@ func TestSplitKeysByKind(t *testing.T) {
 
 func TestSplitKeysRejections(t *testing.T) {
 	t.Parallel()
-	table := &Table{Columns: []Column{columnOf("a", "int"), columnOf("f", "float"), columnOf("n", "int", func(c *Column) { c.Nullable = true })}}
+	table := &Table{Columns: []Column{columnOf("a", "int"), columnOf("e", "enum('x')"), columnOf("j", "json"), columnOf("n", "int", func(c *Column) { c.Nullable = true })}}
 	for _, c := range []struct {
 		change func(*Key)
 		why    string
@@ -62,10 +62,10 @@ func TestSplitKeysRejections(t *testing.T) {
 		{func(k *Key) { k.Type = "HASH" }, "HASH index has no order"},
 		{func(k *Key) { k.Hidden = true }, "hidden"},
 		{func(k *Key) { k.Columns = nil }, "no columns"},
-		{func(k *Key) { k.Columns = []KeyColumn{{Name: "f"}} }, "part f is FLOAT: equality on FLOAT loses rows"},
+		{func(k *Key) { k.Columns = []KeyColumn{{Name: "e"}, {Name: "a"}} }, "part e is ENUM: it orders by number"},
+		{func(k *Key) { k.Columns = []KeyColumn{{Name: "a"}, {Name: "j"}} }, "part j is JSON: values of that type cannot bound"},
 		{func(k *Key) { k.Columns = append(k.Columns, KeyColumn{Name: "n"}) }, "part n may be NULL"},
 		{func(k *Key) { k.Columns[0].Prefix = 5 }, "first 5 characters"},
-		{func(k *Key) { k.Columns[0].Descending = true }, "descending"},
 		{func(k *Key) { k.Columns = []KeyColumn{{Expression: "lower(`a`)"}} }, "expression lower(`a`)"},
 		{func(k *Key) { k.Columns[0].Name = "x" }, "no column of the table"},
 	} {
@@ -76,6 +76,15 @@ func TestSplitKeysRejections(t *testing.T) {
 		if len(usable) > 0 || len(rejected) != 1 || rejected[0].Key != "k" || !strings.Contains(rejected[0].Why, c.why) {
 			t.Errorf("want %q, got usable %v, rejected %v", c.why, usable, rejected)
 		}
+	}
+}
+
+func TestSplitKeysTakeDescendingAndTrailingEnum(t *testing.T) {
+	t.Parallel()
+	table := &Table{Columns: []Column{columnOf("a", "int"), columnOf("e", "enum('x')")}}
+	table.Keys = []Key{{Name: "k", Unique: true, Type: "BTREE", Columns: []KeyColumn{{Name: "a", Descending: true}, {Name: "e"}}}}
+	if usable, rejected := SplitKeys(table); len(usable) != 1 {
+		t.Errorf("rejected %v", rejected)
 	}
 }
 
