@@ -99,7 +99,6 @@ func obeysSnapshots(engine string) bool {
 // planOnReplicas makes the tasks of a table: one for each set of columns that can be compared, so that a replica that
 // lacks a column does not keep that column from being compared on the others.
 func (r *run) planOnReplicas(state *tableState, table *schema.Table, named bool) {
-	usable, rejected := schema.SplitKeys(table)
 	for i, m := range r.members {
 		on := &state.onReplica[i]
 		if !m.usable() {
@@ -130,37 +129,22 @@ func (r *run) planOnReplicas(state *tableState, table *schema.Table, named bool)
 		if r.definitionDiffers(m.address, table.Database, table.Name) {
 			on.set(Different, ReasonDefinition, "the definitions differ: see schema_differences")
 		}
-		if len(usable) == 0 {
-			on.set(Unverified, ReasonNoKey, noKeyReason(rejected))
-			continue
-		}
-		r.planComparison(state, table, other, usable, i)
+		r.planComparison(state, table, other, i)
 	}
 	state.settle()
 }
 
-func noKeyReason(rejected []schema.Rejected) string {
-	if len(rejected) == 0 {
-		return "it has no primary key and no unique key of NOT NULL columns; comparing without one is not built yet"
-	}
-	parts := make([]string, len(rejected))
-	for i, r := range rejected {
-		parts[i] = r.Key + ": " + r.Why
-	}
-	return "none of its keys can split it: " + strings.Join(parts, "; ")
-}
-
 // planComparison adds one replica to the task that compares the same columns by the same key.
-func (r *run) planComparison(state *tableState, table, other *schema.Table, usable []schema.Key, replica int) {
+func (r *run) planComparison(state *tableState, table, other *schema.Table, replica int) {
 	on := &state.onReplica[replica]
-	key, found := commonKey(table, other, usable)
-	if !found {
-		on.set(Unverified, ReasonKeyDiffers, fmt.Sprintf("key %s is not the same on the replica, so its rows cannot be read in the same ranges", usable[0].Name))
-		return
-	}
-	layout, left, err := r.layoutFor(table, other, key)
-	if err != nil {
+	columns, left := r.comparedColumns(table, other)
+	layout, err := layoutFor(table, other, columns)
+	switch {
+	case err != nil:
 		on.set(Failed, ReasonReadError, err.Error())
+		return
+	case len(layout.Columns) == 0:
+		on.set(Unverified, ReasonNoColumns, "no column of it can be compared: "+strings.Join(left, "; "))
 		return
 	}
 	state.leave(left)
@@ -173,8 +157,9 @@ func (r *run) planComparison(state *tableState, table, other *schema.Table, usab
 	state.tasks = append(state.tasks, &task{state: state, layout: layout, replicas: []int{replica}})
 }
 
-// commonKey is the first usable key that the other table has too, over columns that sort and compare the same way.
-func commonKey(table, other *schema.Table, usable []schema.Key) (schema.Key, bool) {
+// commonKey is the best key that splits both tables, over columns that sort and compare the same way.
+func commonKey(table, other *schema.Table) (schema.Key, bool) {
+	usable, _ := schema.SplitKeys(table)
 	otherUsable, _ := schema.SplitKeys(other)
 	for _, key := range usable {
 		for _, candidate := range otherUsable {
@@ -190,26 +175,29 @@ func sameOrder(table, other *schema.Table, key schema.Key) bool {
 	for _, part := range key.Columns {
 		a, foundA := table.Column(part.Name)
 		b, foundB := other.Column(part.Name)
-		if !foundA || !foundB || a.Kind != b.Kind || a.Collation != b.Collation || a.Scale != b.Scale || a.FractionalDigits != b.FractionalDigits ||
-			a.DataType != b.DataType && (a.Kind == schema.KindBinary || a.Kind == schema.KindText) || a.DataType == "binary" && a.CharLength != b.CharLength {
-			return false // CHAR and VARCHAR, BINARY(4) and BINARY(8) compare trailing bytes differently
+		if !foundA || !foundB || a.Kind != b.Kind || a.Collation != b.Collation || a.Scale != b.Scale || a.FractionalDigits != b.FractionalDigits {
+			return false
+		}
+		switch a.Kind {
+		case schema.KindBinary, schema.KindText: // CHAR and VARCHAR, BINARY(4) and BINARY(8) compare trailing bytes differently
+			if a.DataType != b.DataType || a.DataType == "binary" && a.CharLength != b.CharLength {
+				return false
+			}
+		case schema.KindBit, schema.KindEnum, schema.KindSet, schema.KindUUID, schema.KindInet:
+			if !strings.EqualFold(a.ColumnType, b.ColumnType) { // other members have other numbers; MariaDB has two orders of UUIDs
+				return false
+			}
 		}
 	}
 	return true
 }
 
-// layoutFor chooses the columns: those comparable by value that are not ignored. left names the others with why.
-func (r *run) layoutFor(table, other *schema.Table, key schema.Key) (*checksum.Layout, []string, error) {
-	split, err := chunker.NewKey(table, key)
-	if err != nil {
-		return nil, nil, err
-	}
+// comparedColumns are those comparable by value that are not ignored. left names the others with why.
+func (r *run) comparedColumns(table, other *schema.Table) (columns []checksum.Column, left []string) {
 	pairs, leftOut := schema.ComparableColumns(table, other)
-	var left []string
 	for _, column := range leftOut {
 		left = append(left, column.Name+": "+column.Why)
 	}
-	var columns []checksum.Column
 	for _, pair := range pairs {
 		if !r.sourceCatalog.Selector.MatchesColumn(table.Database, table.Name, pair.Source.Name) {
 			left = append(left, pair.Source.Name+": left out by --ignore-columns")
@@ -217,7 +205,48 @@ func (r *run) layoutFor(table, other *schema.Table, key schema.Key) (*checksum.L
 		}
 		columns = append(columns, checksum.Column{Column: pair.Source, AsUTF8: pair.NeedsUTF8})
 	}
-	return checksum.NewLayout(table.Database, table.Name, split, columns), left, nil
+	return columns, left
+}
+
+// layoutFor splits the table by a key that both sides order in the same way; where there is none, it is read whole.
+func layoutFor(table, other *schema.Table, columns []checksum.Column) (*checksum.Layout, error) {
+	key, found := commonKey(table, other)
+	if !found {
+		return checksum.NewScanLayout(table.Database, table.Name, commonIdentity(table, other, columns), columns), nil
+	}
+	split, err := chunker.NewKey(table, key)
+	if err != nil {
+		return nil, err
+	}
+	return checksum.NewLayout(table.Database, table.Name, split, columns), nil
+}
+
+// commonIdentity is a key whose values tell rows apart on both sides, all of it compared; the zero Key if there is none.
+func commonIdentity(table, other *schema.Table, columns []checksum.Column) chunker.Key {
+	for _, key := range schema.IdentityKeys(table) {
+		for _, candidate := range schema.IdentityKeys(other) {
+			if candidate.Name == key.Name && slices.EqualFunc(candidate.Columns, key.Columns, samePart) {
+				if identity, whole := identityOf(key, columns); whole {
+					return identity
+				}
+			}
+		}
+	}
+	return chunker.Key{}
+}
+
+func samePart(a, b schema.KeyColumn) bool { return a.Name == b.Name }
+
+func identityOf(key schema.Key, columns []checksum.Column) (identity chunker.Key, whole bool) {
+	identity.Name = key.Name
+	for _, part := range key.Columns {
+		i := slices.IndexFunc(columns, func(c checksum.Column) bool { return c.Name == part.Name })
+		if i < 0 {
+			return chunker.Key{}, false
+		}
+		identity.Columns = append(identity.Columns, columns[i].Column)
+	}
+	return identity, true
 }
 
 // planExtraTables names tables that only a replica has.

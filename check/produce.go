@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 
-	"trueup/checksum"
 	"trueup/chunker"
 	"trueup/server"
 )
@@ -41,6 +40,9 @@ func (r *run) produceTask(ctx context.Context, session *server.Session, t *task,
 }
 
 func (r *run) splitTask(ctx context.Context, session *server.Session, t *task, jobs chan<- job) error {
+	if t.layout.Scan {
+		return r.handOut(ctx, t, chunker.Chunk{}, jobs)
+	}
 	splitter := chunker.NewSplitter(session, t.layout.Database, t.layout.Table, t.layout.Key, t.sizer)
 	defer splitter.Close()
 	for {
@@ -58,12 +60,20 @@ func (r *run) splitTask(ctx context.Context, session *server.Session, t *task, j
 		if len(t.live()) == 0 {
 			return nil
 		}
-		t.hold()
-		select {
-		case jobs <- job{task: t, chunk: chunk}:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := r.handOut(ctx, t, chunk, jobs); err != nil {
+			return err
 		}
+	}
+}
+
+// handOut gives a chunk to the next free worker.
+func (r *run) handOut(ctx context.Context, t *task, chunk chunker.Chunk, jobs chan<- job) error {
+	t.hold()
+	select {
+	case jobs <- job{task: t, chunk: chunk}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -77,13 +87,15 @@ func (r *run) startTask(t *task) {
 	}
 	s := t.state
 	s.mutex.Lock()
-	s.result.KeyUsed = t.layout.Key.Name
-	s.result.Digest = string(checksum.RowsXXH64)
+	if !t.layout.Scan {
+		s.result.KeyUsed = t.layout.Key.Name
+	}
+	s.result.Digest = string(t.layout.Algorithm())
 	first := !s.announced
 	s.announced = true
 	s.mutex.Unlock()
 	if first {
-		r.events.send(TableStarted{At: r.events.at(), Database: s.result.Database, Table: s.result.Table, KeyUsed: t.layout.Key.Name, RowsEstimate: s.estimate})
+		r.events.send(TableStarted{At: r.events.at(), Database: s.result.Database, Table: s.result.Table, KeyUsed: s.result.KeyUsed, RowsEstimate: s.estimate})
 	}
 }
 

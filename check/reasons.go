@@ -21,8 +21,7 @@ const (
 	ReasonInterrupted      = "interrupted"
 	ReasonNotReached       = "not_reached"
 	ReasonReplicaUnusable  = "replica_unverified"
-	ReasonNoKey            = "no_usable_key"
-	ReasonKeyDiffers       = "key_differs"
+	ReasonNoColumns        = "no_comparable_column"
 	ReasonNonTransactional = "not_transactional"
 	ReasonTableBroken      = "table_cannot_be_opened"
 	ReasonTableMissing     = "table_missing"
@@ -48,7 +47,7 @@ func AllReasons() []string {
 		string(syncpoint.ReceiverError), string(syncpoint.Lagging), string(syncpoint.Delayed), string(syncpoint.NotExact),
 		string(syncpoint.OtherHistory), string(syncpoint.CannotPause), string(syncpoint.NotRestarted),
 		string(syncpoint.ForeignUntil), string(syncpoint.SnapshotRefused),
-		ReasonInterrupted, ReasonNotReached, ReasonReplicaUnusable, ReasonNoKey, ReasonKeyDiffers, ReasonNonTransactional,
+		ReasonInterrupted, ReasonNotReached, ReasonReplicaUnusable, ReasonNoColumns, ReasonNonTransactional,
 		ReasonTableBroken, ReasonTableMissing, ReasonTableExtra, ReasonDefinition, ReasonView, ReasonSequence, ReasonExcluded,
 		ReasonNotReplicated, ReasonTableChanged, ReasonTableLocked, ReasonReadError, ReasonUnconfirmed, ReasonCoverage,
 	}

@@ -28,10 +28,26 @@ type Request struct {
 	LockTimeout    time.Duration // for all locks on a MySQL source together
 	LockHoldMax    time.Duration // how long those locks are held at the most
 	MaxDifferences int           // rows listed in the result; all are counted
-	Pauses         *syncpoint.Pauses
-	Logger         *slog.Logger
-	Now            func() time.Time
+	// Differences gets every row that differs, also those that the result does not list; nil: nobody does.
+	Differences DifferenceSink
+	Pauses      *syncpoint.Pauses
+	Logger      *slog.Logger
+	Now         func() time.Time
 }
+
+// DifferenceSink takes in differing rows as they are found. Write is called by one goroutine at a time; its error ends the
+// run, as a *SinkError.
+type DifferenceSink interface {
+	Write(RowDifference) error
+}
+
+// SinkError is a run that ended because its differences could not be written down.
+type SinkError struct{ Err error }
+
+func (e *SinkError) Error() string { return "writing down the differences: " + e.Err.Error() }
+
+// Unwrap returns the sink's error.
+func (e *SinkError) Unwrap() error { return e.Err }
 
 const (
 	// DefaultMaxDifferences is how many differing rows a result lists.

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"context"
 	"database/sql/driver"
 	"encoding/hex"
 	"fmt"
@@ -15,89 +14,77 @@ import (
 	"trueup/schema"
 )
 
-// listRows reads the values of the differing rows of a chunk that the result still has room for, and hands them to the
-// result and the observer.
-func (w *worker) listRows(ctx context.Context, j job, i int, delta checksum.Delta) error {
-	total := len(delta.Missing) + len(delta.Extra) + len(delta.Changed)
-	room := w.run.reserve(total)
-	if room == 0 {
-		return nil
-	}
-	missing := delta.Missing[:min(room, len(delta.Missing))]
-	extra := delta.Extra[:min(room-len(missing), len(delta.Extra))]
-	changed := delta.Changed[:min(room-len(missing)-len(extra), len(delta.Changed))]
-	source, err := w.source.Fetch(ctx, j.chunk, numbersOf(missing, changed, func(p checksum.Pair) int { return p.Source }))
-	if err != nil {
-		return err
-	}
-	replica, err := w.replicas[i].Fetch(ctx, j.chunk, numbersOf(extra, changed, func(p checksum.Pair) int { return p.Replica }))
-	if err != nil {
-		return err
-	}
-	lister := rowLister{run: w.run, chunk: j.chunk.Index, layout: j.task.layout, replica: w.run.members[i].address}
-	for _, n := range missing {
-		lister.list(Missing, source[n], nil)
-	}
-	for _, n := range extra {
-		lister.list(Extra, nil, replica[n])
-	}
-	for _, pair := range changed {
-		lister.list(Changed, source[pair.Source], replica[pair.Replica])
-	}
-	return lister.err
-}
-
-// numbersOf is the ascending list of rows to fetch on one side.
-func numbersOf(alone []int, changed []checksum.Pair, side func(checksum.Pair) int) []int {
-	numbers := slices.Clone(alone)
-	for _, pair := range changed {
-		numbers = append(numbers, side(pair))
-	}
-	slices.Sort(numbers)
-	return numbers
-}
-
-// rowLister turns rows into RowDifferences.
+// rowLister turns differing rows of one chunk on one replica into RowDifferences: the first ones for the result's list, all
+// of them for the request's sink, if there is one.
 type rowLister struct {
 	run     *run
 	chunk   int
 	layout  *checksum.Layout
 	replica string
-	err     error
+	room    int // left in the result's list
 }
 
-func (l *rowLister) list(kind DifferenceKind, source, replica checksum.Row) {
-	difference := RowDifference{Replica: l.replica, Database: l.layout.Database, Table: l.layout.Table, Kind: kind, Count: 1}
-	keyRow := source
-	if keyRow == nil {
-		keyRow = replica
+func (w *worker) newLister(j job, i int) *rowLister {
+	return &rowLister{run: w.run, chunk: j.chunk.Index, layout: j.task.layout, replica: w.run.members[i].address}
+}
+
+// want is how many of that many rows are to be read again for their values.
+func (l *rowLister) want(rows int) int {
+	l.room = l.run.reserve(rows)
+	if l.run.request.Differences != nil {
+		return rows
+	}
+	return l.room
+}
+
+// list takes in one row.
+func (l *rowLister) list(found checksum.Found) error {
+	difference, err := l.difference(found)
+	if err != nil {
+		return err
+	}
+	if l.room > 0 {
+		l.room--
+		l.run.addDifference(l.chunk, difference)
+	}
+	return l.run.sink(difference)
+}
+
+func (l *rowLister) difference(found checksum.Found) (RowDifference, error) {
+	difference := RowDifference{Replica: l.replica, Database: l.layout.Database, Table: l.layout.Table, Kind: Changed, Count: found.Count}
+	keyRow := found.Source
+	switch {
+	case found.Replica == nil:
+		difference.Kind = Missing
+	case found.Source == nil:
+		difference.Kind = Extra
+		keyRow = found.Replica
 	}
 	for i := range l.layout.Key.Columns {
 		difference.Key = append(difference.Key, NamedValue{Name: l.layout.Columns[i].Name, Value: l.show(i, keyRow[i])})
 	}
 	for i, column := range l.layout.Columns {
-		changed := ColumnDifference{Name: column.Name}
-		if kind == Changed {
-			same, err := l.layout.SameValue(i, source[i], replica[i])
+		if difference.Kind == Changed {
+			same, err := l.layout.SameValue(i, found.Source[i], found.Replica[i])
 			if err != nil {
-				l.err = err
-				return
+				return RowDifference{}, err
 			}
 			if same {
 				continue
 			}
 		}
-		if source != nil {
-			value := l.show(i, source[i])
+		changed := ColumnDifference{Name: column.Name}
+		if found.Source != nil {
+			value := l.show(i, found.Source[i])
 			changed.Source = &value
 		}
-		if replica != nil {
-			value := l.show(i, replica[i])
+		if found.Replica != nil {
+			value := l.show(i, found.Replica[i])
 			changed.Replica = &value
 		}
 		difference.Columns = append(difference.Columns, changed)
 	}
-	l.run.addDifference(l.chunk, difference)
+	return difference, nil
 }
 
 func (l *rowLister) show(column int, value driver.Value) Value {

@@ -38,6 +38,8 @@ type run struct {
 	resultMutex sync.Mutex // guards what follows, result.Warnings and .Sync, and the members' results while workers run
 	listed      []listed
 	reserved    int // listed differences that have room in the result
+
+	sinkMutex sync.Mutex // held while the sink writes
 }
 
 // Run carries out a check. The observer may be nil.
@@ -224,6 +226,19 @@ func (r *run) reserve(n int) int {
 		r.result.DifferencesTruncated = true
 	}
 	return room
+}
+
+// sink hands a difference to the request's sink.
+func (r *run) sink(difference RowDifference) error {
+	if r.request.Differences == nil {
+		return nil
+	}
+	r.sinkMutex.Lock()
+	defer r.sinkMutex.Unlock()
+	if err := r.request.Differences.Write(difference); err != nil {
+		return &SinkError{Err: err}
+	}
+	return nil
 }
 
 // truncateList notes that differing rows are missing from the list though there was room.

@@ -57,6 +57,12 @@ type rangeFound struct {
 
 type counts struct{ missing, extra, changed int64 }
 
+func (c *counts) add(more counts) {
+	c.missing += more.missing
+	c.extra += more.extra
+	c.changed += more.changed
+}
+
 func countsOf(delta checksum.Delta) counts {
 	return counts{missing: int64(len(delta.Missing)), extra: int64(len(delta.Extra)), changed: int64(len(delta.Changed))}
 }

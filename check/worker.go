@@ -63,6 +63,10 @@ func (w *worker) compare(ctx context.Context, j job) error {
 		if known {
 			result.on = append(result.on, on) // also when its rows could not be listed: a proven difference stays one
 		}
+		var sink *SinkError
+		if errors.As(err, &sink) {
+			return errors.Join(err, w.run.finishJob(j, result))
+		}
 		if w.ofSource(err) {
 			return w.sourceFailed(ctx, j, result, err)
 		}
@@ -142,37 +146,11 @@ func (w *worker) digest(ctx context.Context, j job, result *chunkResult) ([]*che
 	return digests, sourceErr
 }
 
-// compareOn compares the digests of one replica and, where they differ, the rows. known tells whether on holds the truth
-// about the chunk: an error can come after that, from listing the rows.
-func (w *worker) compareOn(ctx context.Context, j job, i int, source, replica checksum.Digest) (on chunkOnReplica, known bool, err error) {
-	on = chunkOnReplica{replica: i, rows: replica.Rows}
-	equal, err := source.Equal(replica)
-	if err != nil || equal {
-		return on, err == nil, err
-	}
-	delta, err := checksum.Compare(ctx, w.source, w.replicas[i], j.chunk)
-	if err != nil {
-		return on, false, err
-	}
-	if delta.IsEmpty() {
-		return on, false, errUnconfirmed
-	}
-	on.delta = countsOf(delta)
-	if err := w.listRows(ctx, j, i, delta); err != nil {
-		w.run.truncateList()
-		return on, true, err
-	}
-	return on, true, nil
-}
-
 // ofSource tells whether a statement on the source failed.
 func (w *worker) ofSource(err error) bool {
 	var failed *server.StatementError
 	return errors.As(err, &failed) && failed.Address == w.run.source.Address()
 }
-
-// errUnconfirmed: digests of one snapshot differed, the rows did not. Memory or network corrupted something on the way.
-var errUnconfirmed = errors.New("the digests differed, but the rows, read again in the same snapshots, did not")
 
 // readFailed decides what an error of a replica's read costs: the table on that replica, or the replica. It returns an
 // error only when ctx has ended.

@@ -1,6 +1,7 @@
 package checksum
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -23,8 +24,11 @@ type Delta struct {
 // Pair is one row that both sides have with unequal values: its number on each side.
 type Pair struct{ Source, Replica int }
 
+// Rows is how many rows differ.
+func (d Delta) Rows() int { return len(d.Missing) + len(d.Extra) + len(d.Changed) }
+
 // IsEmpty tells whether the rows are equal.
-func (d Delta) IsEmpty() bool { return len(d.Missing)+len(d.Extra)+len(d.Changed) == 0 }
+func (d Delta) IsEmpty() bool { return d.Rows() == 0 }
 
 // Compare reads a chunk's rows on both sides, at once, and lists those that differ. Rows are the same row when
 // their keys are the same to the server: under a case-insensitive collation 'A' here and 'a' there are one changed row.
@@ -161,7 +165,7 @@ func (d Delta) pairUp(partner map[int]int, swapped bool) Delta {
 		pairedSource[pair.Source], pairedReplica[pair.Replica] = true, true
 		paired.Changed = append(paired.Changed, pair)
 	}
-	paired.sortChanged()
+	slices.SortFunc(paired.Changed, func(a, b Pair) int { return cmp.Compare(a.Source, b.Source) })
 	for _, i := range d.Missing {
 		if !pairedSource[i] {
 			paired.Missing = append(paired.Missing, i)

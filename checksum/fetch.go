@@ -1,28 +1,74 @@
 package checksum
 
 import (
-	"cmp"
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"trueup/chunker"
+	"trueup/schema"
 	"trueup/server"
 )
-
-func (d *Delta) sortChanged() {
-	slices.SortFunc(d.Changed, func(a, b Pair) int { return cmp.Compare(a.Source, b.Source) })
-}
 
 // Row is one row's values in the layout's column order, in memory of its own.
 type Row []driver.Value
 
-// Fetch reads again the rows of a chunk that bear the given numbers (ascending), inside the same snapshot.
-func (r *Reader) Fetch(ctx context.Context, chunk chunker.Chunk, numbers []int) (map[int]Row, error) {
-	fetched := make(map[int]Row, len(numbers))
+// Found is one row that differs. Of a row that only one side has, the other side's is nil.
+type Found struct {
+	Source, Replica Row
+	// Count is how many such rows there are: above 1 only where a table has no key that tells rows apart.
+	Count int64
+}
+
+// Values reads again, inside the same snapshots, the rows of a chunk that Compare found, up to limit of them, and hands
+// them to onFound: the missing ones first, then the extra ones, then the changed ones. It holds two rows at a time, and
+// those of changed rows that stand in another order on the other side.
+func Values(ctx context.Context, source, replica *Reader, chunk chunker.Chunk, delta Delta, limit int, onFound func(Found) error) error {
+	missing := delta.Missing[:min(limit, len(delta.Missing))]
+	extra := delta.Extra[:min(limit-len(missing), len(delta.Extra))]
+	changed := delta.Changed[:min(limit-len(missing)-len(extra), len(delta.Changed))]
+	if err := source.CopyRows(ctx, chunk, missing, func(_ int, row Row) error { return onFound(Found{Source: row, Count: 1}) }); err != nil {
+		return err
+	}
+	if err := replica.CopyRows(ctx, chunk, extra, func(_ int, row Row) error { return onFound(Found{Replica: row, Count: 1}) }); err != nil {
+		return err
+	}
+	return changedValues(ctx, source, replica, chunk, changed, onFound)
+}
+
+func changedValues(ctx context.Context, source, replica *Reader, chunk chunker.Chunk, changed []Pair, onFound func(Found) error) error {
+	if len(changed) == 0 {
+		return nil
+	}
+	return joinRows(ctx, len(changed), joinBytes,
+		source.copyPairs(chunk, changed, func(p Pair) int { return p.Source }),
+		replica.copyPairs(chunk, changed, func(p Pair) int { return p.Replica }),
+		func(_ int, a, b Row) error { return onFound(Found{Source: a, Replica: b, Count: 1}) })
+}
+
+// copyPairs reads one side's rows of pairs, each under its pair's place in the list.
+func (r *Reader) copyPairs(chunk chunker.Chunk, pairs []Pair, side func(Pair) int) rowSource {
+	return func(ctx context.Context, wanted func(int) bool, send func(int, Row) error) error {
+		placeOf, numbers := make(map[int]int, len(pairs)), make([]int, 0, len(pairs))
+		for place, pair := range pairs {
+			if wanted(place) {
+				placeOf[side(pair)] = place
+				numbers = append(numbers, side(pair))
+			}
+		}
+		slices.Sort(numbers)
+		return r.CopyRows(ctx, chunk, numbers, func(number int, row Row) error { return send(placeOf[number], row) })
+	}
+}
+
+// CopyRows reads again the rows of a chunk that bear the given numbers (ascending), inside the same snapshot, and hands
+// copies of them to onRow.
+func (r *Reader) CopyRows(ctx context.Context, chunk chunker.Chunk, numbers []int, onRow func(number int, row Row) error) error {
 	if len(numbers) == 0 {
-		return fetched, nil
+		return nil
 	}
 	number := -1
 	wanted := numbers
@@ -33,14 +79,55 @@ func (r *Reader) Fetch(ctx context.Context, chunk chunker.Chunk, numbers []int) 
 		}
 		wanted = wanted[1:]
 		row, err := r.copyRow(values)
-		fetched[number] = row
-		return err
+		if err != nil {
+			return err
+		}
+		return onRow(number, row)
 	})
 	if err == nil && len(wanted) > 0 {
 		err = fmt.Errorf("%s: %s.%s: row %d of a chunk was there a moment ago in the same snapshot and is not now",
 			r.session.Server().Address(), r.layout.Database, r.layout.Table, wanted[0])
 	}
-	return fetched, err
+	return err
+}
+
+// Split cuts a chunk into parts of a number of rows on this side, inside the snapshot.
+func (r *Reader) Split(ctx context.Context, chunk chunker.Chunk, rows int, onPart func(chunker.Chunk) error) error {
+	splitter := chunker.NewRangeSplitter(r.session, r.layout.Database, r.layout.Table, chunk.Range, chunker.NewSizer(chunker.SizeOptions{Rows: rows}))
+	defer splitter.Close()
+	for {
+		var part chunker.Chunk
+		err := r.withoutMetadataLock(ctx, func() (err error) {
+			part, err = splitter.Next(ctx)
+			return err
+		})
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := onPart(part); err != nil {
+			return err
+		}
+	}
+}
+
+// Count is how many rows the table has in the snapshot, as the server counts them.
+func (r *Reader) Count(ctx context.Context) (int64, error) {
+	statement, err := r.session.Prepare(ctx, "SELECT COUNT(*) FROM "+schema.QuoteTable(r.layout.Database, r.layout.Table))
+	if err != nil {
+		return 0, err
+	}
+	defer statement.Close()
+	var count int64
+	err = r.withoutMetadataLock(ctx, func() error {
+		return statement.StreamFields(ctx, nil, func(row []server.Field) error {
+			count = row[0].Int()
+			return nil
+		})
+	})
+	return count, err
 }
 
 // copyRow copies a row out of the driver's buffer by way of its encoding, so that what is shown is what was compared.

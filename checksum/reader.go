@@ -1,6 +1,7 @@
 package checksum
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"fmt"
@@ -25,7 +26,10 @@ type Layout struct {
 	Database, Table string
 	Key             chunker.Key
 	Columns         []Column
-	kinds           []schema.Kind
+	// Scan is true for a table that no key splits: it is read whole and in no order. Key holds the columns that tell its
+	// rows apart then, if there are any.
+	Scan  bool
+	kinds []schema.Kind
 }
 
 // NewLayout orders the columns to compare behind those of the key. The columns may hold the key's again.
@@ -41,15 +45,44 @@ func NewLayout(database, table string, key chunker.Key, columns []Column) *Layou
 			layout.Columns = append(layout.Columns, column)
 		}
 	}
-	for _, column := range layout.Columns {
-		layout.kinds = append(layout.kinds, column.Kind)
-	}
+	layout.setKinds()
 	return layout
+}
+
+func (l *Layout) setKinds() {
+	for _, column := range l.Columns {
+		l.kinds = append(l.kinds, column.Kind)
+	}
+}
+
+// NewScanLayout is the layout of a table that is read whole. The columns of identity (a key that tells rows apart on both
+// sides, or one without columns) must be among columns; they come first.
+func NewScanLayout(database, table string, identity chunker.Key, columns []Column) *Layout {
+	layout := &Layout{Database: database, Table: table, Key: identity, Scan: true}
+	place := func(c Column) int {
+		i := slices.IndexFunc(identity.Columns, func(part schema.Column) bool { return part.Name == c.Name })
+		if i < 0 {
+			i = len(identity.Columns)
+		}
+		return i
+	}
+	layout.Columns = slices.Clone(columns)
+	slices.SortStableFunc(layout.Columns, func(a, b Column) int { return cmp.Compare(place(a), place(b)) })
+	layout.setKinds()
+	return layout
+}
+
+// Algorithm is how the layout's rows are digested.
+func (l *Layout) Algorithm() Algorithm {
+	if l.Scan {
+		return MultisetXXH64
+	}
+	return RowsXXH64
 }
 
 // SameAs tells whether two layouts of one table read the same columns in the same way.
 func (l *Layout) SameAs(other *Layout) bool {
-	return l.Key.Name == other.Key.Name && slices.EqualFunc(l.Columns, other.Columns, func(a, b Column) bool {
+	return l.Scan == other.Scan && l.Key.Name == other.Key.Name && len(l.Key.Columns) == len(other.Key.Columns) && slices.EqualFunc(l.Columns, other.Columns, func(a, b Column) bool {
 		return a.Name == b.Name && a.AsUTF8 == b.AsUTF8
 	})
 }
@@ -64,8 +97,11 @@ func (l *Layout) selectWhere(condition string) string {
 		}
 	}
 	var query strings.Builder
-	fmt.Fprintf(&query, "SELECT %s FROM %s FORCE INDEX (%s)", strings.Join(names, ", "),
-		schema.QuoteTable(l.Database, l.Table), schema.QuoteIdentifier(l.Key.Name))
+	fmt.Fprintf(&query, "SELECT %s FROM %s", strings.Join(names, ", "), schema.QuoteTable(l.Database, l.Table))
+	if l.Scan {
+		return query.String()
+	}
+	query.WriteString(" FORCE INDEX (" + schema.QuoteIdentifier(l.Key.Name) + ")")
 	if condition != "" {
 		query.WriteString(" WHERE " + condition)
 	}
@@ -81,6 +117,9 @@ type Reader struct {
 	point   *server.Statement
 	hasher  hasher
 	buffer  []byte
+	// Of a table that is scanned:
+	multiset  *multiset // what the last Digest saw
+	keyBuffer []byte
 }
 
 // NewReader makes a reader on a session that holds a snapshot.
@@ -96,6 +135,9 @@ func (r *Reader) Session() *server.Session { return r.session }
 
 // Digest reads a chunk's rows and returns their digest. Errors are those of the server.
 func (r *Reader) Digest(ctx context.Context, chunk chunker.Chunk) (Digest, error) {
+	if r.layout.Scan {
+		return r.scan(ctx)
+	}
 	r.hasher.reset()
 	err := r.Rows(ctx, chunk, func(values []server.Field) error {
 		row, err := r.encode(values)

@@ -20,8 +20,9 @@ type Splitter struct {
 	key     Key
 	sizer   *Sizer
 	// offset[shape] finds the n-th key of what is left.
-	offset [HasLower + 1]*server.Statement
+	offset [(HasLower | HasUpper) + 1]*server.Statement
 	lower  []Value
+	end    []Value // the last chunk's upper end
 	index  int
 	done   bool
 }
@@ -30,6 +31,13 @@ type Splitter struct {
 // uses meanwhile; it needs no snapshot: bounds only divide, and whatever they are, the ranges cover every key.
 func NewSplitter(session *server.Session, database, table string, key Key, sizer *Sizer) *Splitter {
 	return &Splitter{session: session, table: schema.QuoteTable(database, table), key: key, sizer: sizer}
+}
+
+// NewRangeSplitter is NewSplitter for one range of a table.
+func NewRangeSplitter(session *server.Session, database, table string, within Range, sizer *Sizer) *Splitter {
+	splitter := NewSplitter(session, database, table, within.Key, sizer)
+	splitter.lower, splitter.end = within.Lower, within.Upper
+	return splitter
 }
 
 // Next returns the next chunk, or io.EOF after the last. After an error the splitter cannot go on.
@@ -44,7 +52,9 @@ func (s *Splitter) Next(ctx context.Context) (Chunk, error) {
 	chunk := Chunk{Range: Range{Key: s.key, Lower: s.lower, Upper: upper}, Index: s.index}
 	s.index++
 	s.lower = upper
-	s.done = upper == nil
+	if s.done = upper == nil; s.done {
+		chunk.Upper = s.end
+	}
 	return chunk, nil
 }
 
@@ -70,7 +80,7 @@ func (s *Splitter) nextBound(ctx context.Context) ([]Value, error) {
 
 // keyAt reads the key of the row that has that many rows between the current lower bound and itself.
 func (s *Splitter) keyAt(ctx context.Context, skip int) ([]Value, error) {
-	from := Range{Key: s.key, Lower: s.lower}
+	from := Range{Key: s.key, Lower: s.lower, Upper: s.end}
 	statement, err := s.statement(ctx, from.Shape())
 	if err != nil {
 		return nil, err

@@ -126,25 +126,19 @@ func compareInChunks(t testing.TB, on *server.Server, layoutA, layoutB *checksum
 		if err != nil || equal != delta.IsEmpty() {
 			t.Errorf("chunk %d: digests equal %v, %v, but rows %+v", chunk.Index, equal, err, delta)
 		}
-		onA, onB := slices.Clone(delta.Missing), slices.Clone(delta.Extra)
-		for _, pair := range delta.Changed {
-			onA, onB = append(onA, pair.Source), append(onB, pair.Replica)
-		}
-		slices.Sort(onA)
-		slices.Sort(onB)
-		rowsA, errA := a.Fetch(t.Context(), chunk, onA)
-		rowsB, errB := b.Fetch(t.Context(), chunk, onB)
-		if errA != nil || errB != nil {
-			t.Fatal(errA, errB)
-		}
-		for _, i := range delta.Missing {
-			found = append(found, "missing "+keyText(layoutA, rowsA[i]))
-		}
-		for _, j := range delta.Extra {
-			found = append(found, "extra "+keyText(layoutA, rowsB[j]))
-		}
-		for _, pair := range delta.Changed {
-			found = append(found, "changed "+keyText(layoutA, rowsA[pair.Source])+" "+keyText(layoutA, rowsB[pair.Replica]))
+		err = checksum.Values(t.Context(), a, b, chunk, delta, delta.Rows(), func(row checksum.Found) error {
+			switch {
+			case row.Replica == nil:
+				found = append(found, "missing "+keyText(layoutA, row.Source))
+			case row.Source == nil:
+				found = append(found, "extra "+keyText(layoutA, row.Replica))
+			default:
+				found = append(found, "changed "+keyText(layoutA, row.Source)+" "+keyText(layoutA, row.Replica))
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 	slices.Sort(found)

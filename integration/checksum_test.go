@@ -160,7 +160,11 @@ func checkFetched(t *testing.T, reader *checksum.Reader, chunk chunker.Chunk, ro
 	for i := range numbers {
 		numbers[i] = i
 	}
-	fetched, err := reader.Fetch(t.Context(), chunk, numbers)
+	fetched := map[int]checksum.Row{}
+	err := reader.CopyRows(t.Context(), chunk, numbers, func(number int, row checksum.Row) error {
+		fetched[number] = row
+		return nil
+	})
 	if err != nil || len(fetched) != rows {
 		t.Fatalf("fetched %d of %d rows: %v", len(fetched), rows, err)
 	}

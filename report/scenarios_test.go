@@ -125,8 +125,8 @@ func unverifiedRun() *check.Result {
 		t.Verdict, t.ReasonCode, t.Reason = check.Unverified, "replica_unverified", "127.0.0.1:3308 could not be compared"
 		t.Replicas[1] = check.TableReplicaResult{Address: replica2, Verdict: check.Unverified, ReasonCode: "replica_unverified", Reason: t.Reason}
 	}
-	noKey := check.TableResult{Database: "shop", Table: "log", Verdict: check.Unverified, ReasonCode: "no_usable_key",
-		Reason: "no primary key or unique key over NOT NULL columns"}
+	noKey := check.TableResult{Database: "shop", Table: "log", Verdict: check.Unverified, ReasonCode: "not_transactional",
+		Reason: "engine MyISAM obeys no snapshot"}
 	for _, address := range []string{replica1, replica2} {
 		noKey.Replicas = append(noKey.Replicas, check.TableReplicaResult{Address: address, Verdict: check.Unverified, ReasonCode: noKey.ReasonCode, Reason: noKey.Reason})
 	}
