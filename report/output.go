@@ -26,7 +26,7 @@ func OpenOutput(path string, stdout io.Writer) (*Output, error) {
 	}
 	target, direct, err := inspectTarget(path)
 	if err != nil {
-		return nil, fmt.Errorf("output file %s cannot be written: %w; choose another --output", path, err)
+		return nil, fmt.Errorf("output file %s cannot be written: %w", path, err)
 	}
 	if direct {
 		file, err := os.OpenFile(target, os.O_WRONLY, 0)
@@ -37,7 +37,7 @@ func OpenOutput(path string, stdout io.Writer) (*Output, error) {
 	}
 	file, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".unfinished-*")
 	if err != nil {
-		return nil, fmt.Errorf("output file %s cannot be written: no file can be made in its folder: %w; choose another --output", path, err)
+		return nil, fmt.Errorf("output file %s cannot be written: no file can be made in its folder: %w", path, err)
 	}
 	return &Output{writer: file, file: file, target: target}, nil
 }

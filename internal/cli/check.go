@@ -33,6 +33,7 @@ type checkOptions struct {
 	lockTimeout  time.Duration
 	lockHoldMax  time.Duration
 	maxListed    int
+	differences  string // file
 }
 
 func checkCommand(process Process) *cli.Command {
@@ -73,6 +74,7 @@ func checkFlagsOnly() []cli.Flag {
 		&cli.DurationFlag{Category: how, Name: "lock-timeout", Value: syncpoint.DefaultLockTimeout, Usage: "`TIME` to wait for all read locks on a MySQL source together; then the check fails (MariaDB needs none)"},
 		&cli.DurationFlag{Category: how, Name: "lock-hold-max", Value: syncpoint.DefaultLockHoldMax, Usage: "`TIME` for which those locks are held at the most; the server ends them also when trueup hangs"},
 		&cli.IntFlag{Category: how, Name: "max-differences", Value: check.DefaultMaxDifferences, Usage: "`NUMBER` of differing rows that are listed; all are counted"},
+		&cli.StringFlag{Category: how, Name: "differences-file", Usage: "`FILE` that gets every differing row, one JSON object a line"},
 	}
 }
 
@@ -82,6 +84,7 @@ func checkOptionsFrom(c *cli.Context) checkOptions {
 		sync: c.String("sync"), workers: c.Int("workers"), chunkSize: c.Int("chunk-size"), chunkSizeSet: c.IsSet("chunk-size"),
 		chunkTime: c.Duration("chunk-time"), chunkTimeSet: c.IsSet("chunk-time"), timeout: c.Duration("sync-timeout"), maxAge: c.Duration("sync-max-age"),
 		lockTimeout: c.Duration("lock-timeout"), lockHoldMax: c.Duration("lock-hold-max"), maxListed: c.Int("max-differences"),
+		differences: c.String("differences-file"),
 	}
 }
 
@@ -140,13 +143,57 @@ func runCheck(ctx context.Context, options checkOptions, process Process) error 
 	}
 	output, err := report.OpenOutput(options.output.file, process.Out)
 	if err != nil {
-		return usagef("%v", err)
+		return usagef("%v; choose another --output", err)
 	}
-	if unfinished := output.Unfinished(); unfinished != "" {
-		defer process.Leftovers.Add(func() { _ = os.Remove(unfinished) })()
+	defer process.discard(output)()
+	differences, err := options.openDifferences(request, process)
+	if err != nil {
+		return err
 	}
-	defer output.Close()
+	if differences != nil {
+		defer process.discard(differences.output)()
+		request.Differences = differences
+	}
 	return options.explainCommas(checkAndReport(ctx, request, options.output, output, process))
+}
+
+// differencesFile is the file of --differences-file and what it is written through.
+type differencesFile struct {
+	*report.DifferencesFile
+	output *report.Output
+}
+
+// openDifferences returns nil where no such file is asked for.
+func (o checkOptions) openDifferences(request check.Request, process Process) (*differencesFile, error) {
+	switch {
+	case o.differences == "":
+		return nil, nil
+	case o.differences == "-":
+		return nil, usagef("--differences-file -: standard output is the report's; name a file")
+	case o.differences == o.output.file:
+		return nil, usagef("--differences-file and --output are the same file")
+	}
+	output, err := report.OpenOutput(o.differences, process.Out)
+	if err != nil {
+		return nil, usagef("%v; choose another --differences-file", err)
+	}
+	file, err := report.NewDifferencesFile(output, request.RunID, request.Now)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("writing %s: %w", o.differences, err), output.Close())
+	}
+	return &differencesFile{file, output}, nil
+}
+
+// discard returns what throws the output away unless it was committed, also when the process is ended by a second signal.
+func (p Process) discard(output *report.Output) func() {
+	forget := func() {}
+	if unfinished := output.Unfinished(); unfinished != "" {
+		forget = p.Leftovers.Add(func() { _ = os.Remove(unfinished) })
+	}
+	return func() {
+		forget()
+		_ = output.Close()
+	}
 }
 
 func checkAndReport(ctx context.Context, request check.Request, options outputOptions, output *report.Output, process Process) error {
@@ -166,7 +213,11 @@ func checkAndReport(ctx context.Context, request check.Request, options outputOp
 	}
 	done := report.FromCheck(result, Version).WithSignal(process.Signal())
 	shown := options.showsText(result)
-	if err := writeReport(done, options, output, lines, shown); err != nil {
+	err = writeReport(done, options, output, lines, shown)
+	if file, isFile := request.Differences.(*differencesFile); isFile && err == nil {
+		err = file.Finish(result)
+	}
+	if err != nil {
 		return fmt.Errorf("the check ended with exit code %d (%s), but its report could not be written: %w", done.ExitCode, report.CodeMeaning(done.ExitCode), err)
 	}
 	if result.Err != nil && !shown {
