@@ -109,6 +109,10 @@ func (t *task) hold() {
 // finishJob records a chunk and lets go of its task.
 func (r *run) finishJob(j job, result chunkResult) error {
 	defer r.releaseTask(j.task)
+	return r.record(j, result)
+}
+
+func (r *run) record(j job, result chunkResult) error {
 	j.task.sizer.Observe(result.source.Rows, result.took)
 	if err := j.task.record(result); err != nil {
 		return fmt.Errorf("internal error: coverage of %s.%s: %w", j.task.layout.Database, j.task.layout.Table, err)

@@ -107,10 +107,24 @@ type TableResult struct {
 	ChunksUnverified int
 	ChunksDifferent  int
 	Epochs           []int
+	Coverage         Coverage
 	Duration         time.Duration // from the first chunk handed out to the last one compared
 	IgnoredColumns   []string      // columns that were left out: asked for, or not comparable by value
 	Replicas         []TableReplicaResult
 }
+
+// Coverage is the proof that the chunks of a table that were compared on every replica cover every key exactly once.
+type Coverage struct {
+	// Proven: the first chunk began at −∞, the last ended at +∞, and each began where the one before it ended.
+	Proven bool
+	Chunks []EpochChunks // ordered by epoch
+	// RowsCounted: the servers were asked how many rows the table has, and each has as many as its chunks held. It needs one
+	// epoch for the whole table, and is not done for a single chunk, which has no bounds.
+	RowsCounted bool
+}
+
+// EpochChunks is how many of a table's chunks were compared in one epoch.
+type EpochChunks struct{ Epoch, Chunks int }
 
 // TableReplicaResult compares one table on one replica with the source.
 type TableReplicaResult struct {

@@ -42,8 +42,12 @@ type task struct {
 	layout   *checksum.Layout
 	replicas []int
 	sizer    *chunker.Sizer
-	coverage chunker.Coverage // guarded by state.mutex
-	given    map[int]bool     // replicas given up during the task; guarded by state.mutex
+	coverage chunker.Coverage // guarded by state.mutex, as all that follows
+	chunks   map[int]int      // verified ones, by epoch
+	rows     int64            // on the source
+	counted  bool             // the servers were asked how many rows there are
+	agreed   bool             // and have as many as the chunks, every one of them
+	given    map[int]bool     // replicas given up during the task
 	open     int              // chunks handed out and not yet recorded, plus one while the splitter runs
 	done     bool             // open fell to 0
 }
@@ -177,6 +181,11 @@ func (t *task) record(c chunkResult) error {
 		s.recordReplicas(c) // what was proven before the source failed
 		return nil
 	}
+	if t.chunks == nil {
+		t.chunks = map[int]int{}
+	}
+	t.chunks[c.epoch]++
+	t.rows += c.source.Rows
 	if t == s.tasks[0] {
 		s.result.Rows += c.source.Rows
 		s.result.Bytes += c.source.Bytes
@@ -214,6 +223,9 @@ func (t *task) finish(code, reason string) {
 	t.state.mutex.Lock()
 	defer t.state.mutex.Unlock()
 	incomplete := t.coverage.Complete()
+	if t == t.state.tasks[0] {
+		t.state.result.Coverage = t.proof(incomplete)
+	}
 	if incomplete == nil {
 		return
 	}
@@ -223,4 +235,14 @@ func (t *task) finish(code, reason string) {
 	for _, replica := range t.liveLocked() {
 		t.state.onReplica[replica].set(Unverified, code, reason)
 	}
+}
+
+// proof is what the report says of the task's coverage.
+func (t *task) proof(incomplete error) Coverage {
+	proof := Coverage{Proven: incomplete == nil, RowsCounted: t.agreed}
+	for epoch, chunks := range t.chunks {
+		proof.Chunks = append(proof.Chunks, EpochChunks{Epoch: epoch, Chunks: chunks})
+	}
+	slices.SortFunc(proof.Chunks, func(a, b EpochChunks) int { return a.Epoch - b.Epoch })
+	return proof
 }

@@ -77,7 +77,12 @@ func (w *worker) compare(ctx context.Context, j job) error {
 		}
 	}
 	result.took = time.Since(result.started)
-	return w.run.finishJob(j, result)
+	defer w.run.releaseTask(j.task)
+	if err := w.run.record(j, result); err != nil {
+		return err
+	}
+	w.countRows(ctx, j.task)
+	return nil
 }
 
 // prepare makes sure that the worker holds a fresh lease and readers of the task's table in it.

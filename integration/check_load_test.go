@@ -54,6 +54,13 @@ func requireCovered(t testing.TB, result *check.Result) {
 		if table.Rows == 0 || table.ChunksVerified < 2 || table.ChunksUnverified != 0 || len(table.Epochs) == 0 {
 			t.Errorf("%s.%s: %d rows in %d+%d chunks at epochs %v", table.Database, table.Table, table.Rows, table.ChunksVerified, table.ChunksUnverified, table.Epochs)
 		}
+		chunks := 0
+		for _, epoch := range table.Coverage.Chunks {
+			chunks += epoch.Chunks
+		}
+		if !table.Coverage.Proven || chunks != table.ChunksVerified || table.Coverage.RowsCounted != (len(table.Epochs) == 1) {
+			t.Errorf("%s.%s: coverage %+v of %d chunks at epochs %v", table.Database, table.Table, table.Coverage, table.ChunksVerified, table.Epochs)
+		}
 		for _, on := range table.Replicas {
 			if on.Verdict == check.Equal && on.Rows != table.Rows {
 				t.Errorf("%s.%s: %d rows on the source, %d on %s, and still equal", table.Database, table.Table, table.Rows, on.Rows, on.Address)

@@ -139,6 +139,11 @@ func checkEveryKind(t *testing.T, on ServerRow) {
 	if len(result.Differences) > 0 || len(result.SchemaDifferences) > 0 {
 		t.Error(describe(result))
 	}
+	for _, table := range result.Tables {
+		if table.Verdict == check.Equal && table.ChunksVerified > 1 && !table.Coverage.RowsCounted {
+			t.Errorf("%s: rows were not counted: %+v", table.Table, table.Coverage)
+		}
+	}
 	var damage, want []string
 	for _, table := range tablesOf(on) {
 		where := table.where

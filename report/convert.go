@@ -113,8 +113,14 @@ func tableOf(t check.TableResult) Table {
 		DurationSeconds: seconds(t.Duration),
 		IgnoredColumns:  each(t.IgnoredColumns, same[string]),
 		Epochs:          each(t.Epochs, same[int]),
+		Coverage:        coverageOf(t.Coverage),
 		Replicas:        each(t.Replicas, tableReplicaOf),
 	}
+}
+
+func coverageOf(c check.Coverage) Coverage {
+	return Coverage{Proven: c.Proven, RowsCounted: c.RowsCounted,
+		Chunks: each(c.Chunks, func(e check.EpochChunks) EpochChunks { return EpochChunks(e) })}
 }
 
 func tableReplicaOf(r check.TableReplicaResult) TableReplica {

@@ -109,7 +109,21 @@ type Table struct {
 	DurationSeconds  float64        `json:"duration_seconds"`
 	IgnoredColumns   []string       `json:"ignored_columns"`
 	Epochs           []int          `json:"epochs"`
+	Coverage         Coverage       `json:"coverage"`
 	Replicas         []TableReplica `json:"replicas"`
+}
+
+// Coverage is the proof that a table's chunks cover every key exactly once.
+type Coverage struct {
+	Proven      bool          `json:"proven"`
+	Chunks      []EpochChunks `json:"chunks"`
+	RowsCounted bool          `json:"rows_counted"`
+}
+
+// EpochChunks is how many of a table's chunks were compared in one epoch.
+type EpochChunks struct {
+	Epoch  int `json:"epoch"`
+	Chunks int `json:"chunks"`
 }
 
 // TableReplica compares one table on one replica with the source.

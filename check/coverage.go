@@ -1,0 +1,79 @@
+package check
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"trueup/checksum"
+)
+
+// countRows asks the servers how many rows a table has, once all of its chunks are in, and holds that against the sum over
+// the chunks: a bound that the server understands in another way than it orders the index would lose rows, or double them,
+// though the ranges join. It is possible where one snapshot covered the table, and needed where there was more than one
+// chunk. A server that does not answer leaves the table as it is: that the ranges join was proven before.
+func (w *worker) countRows(ctx context.Context, t *task) {
+	live, countable := t.countable(w.lease.Epoch.ID)
+	if !countable {
+		return
+	}
+	counts := make([]int64, len(w.replicas))
+	var source int64
+	var group errgroup.Group
+	count := func(reader *checksum.Reader, into *int64) {
+		group.Go(func() error {
+			return protect(func() (err error) {
+				*into, err = reader.Count(ctx)
+				return err
+			})
+		})
+	}
+	count(w.source, &source)
+	for _, i := range live {
+		count(w.replicas[i], &counts[i])
+	}
+	if err := group.Wait(); err != nil {
+		w.run.request.Logger.Warn("rows were not counted", "table", t.layout.Database+"."+t.layout.Table, "error", err)
+		return
+	}
+	t.recordCounts(live, source, counts)
+}
+
+// countable tells whether every chunk of the task was read in the epoch, and which replicas were compared to the end.
+func (t *task) countable(epoch int) (live []int, countable bool) {
+	t.state.mutex.Lock()
+	defer t.state.mutex.Unlock()
+	chunks := t.chunks[epoch]
+	if t.counted || chunks < 2 || len(t.chunks) != 1 || t.coverage.Complete() != nil {
+		return nil, false
+	}
+	t.counted = true
+	return t.liveLocked(), true
+}
+
+// recordCounts holds the servers' counts against the rows of the chunks.
+func (t *task) recordCounts(live []int, source int64, counts []int64) {
+	t.state.mutex.Lock()
+	defer t.state.mutex.Unlock()
+	t.agreed = true
+	for _, i := range live {
+		on := &t.state.onReplica[i]
+		if why := miscount(t.rows, source, on.Rows, counts[i]); why != "" {
+			t.agreed = false
+			on.set(Unverified, ReasonCoverage, why)
+		}
+	}
+}
+
+func miscount(sourceRows, sourceCount, replicaRows, replicaCount int64) string {
+	const lost = "the chunks held %d rows %s, which counts %d: a range lost or doubled rows"
+	switch {
+	case sourceRows != sourceCount:
+		return fmt.Sprintf(lost, sourceRows, "of the source", sourceCount)
+	case replicaRows != replicaCount:
+		return fmt.Sprintf(lost, replicaRows, "of the replica", replicaCount)
+	default:
+		return ""
+	}
+}
