@@ -204,6 +204,9 @@ func (r *run) comparedColumns(table, other *schema.Table) (columns []checksum.Co
 			continue
 		}
 		columns = append(columns, checksum.Column{Column: pair.Source, AsUTF8: pair.NeedsUTF8})
+		if pair.Source.HasEmptyMember() {
+			columns = append(columns, checksum.NumberOf(pair.Source))
+		}
 	}
 	return columns, left
 }

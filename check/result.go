@@ -149,6 +149,8 @@ type Value struct {
 	Text string
 	Hex  bool // Text is the hexadecimal form of bytes that are not valid text
 	Null bool
+	// Bytes is how long the whole value is where Text is only a part of it, from the byte Offset on; else 0.
+	Bytes, Offset int64
 }
 
 // NamedValue is a column's name with its value.

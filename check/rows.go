@@ -73,22 +73,78 @@ func (l *rowLister) difference(found checksum.Found) (RowDifference, error) {
 				continue
 			}
 		}
-		changed := ColumnDifference{Name: column.Name}
-		if found.Source != nil {
-			value := l.show(i, found.Source[i])
-			changed.Source = &value
+		if column.Number && l.saysMore(difference, column) {
+			continue
 		}
-		if found.Replica != nil {
-			value := l.show(i, found.Replica[i])
-			changed.Replica = &value
-		}
-		difference.Columns = append(difference.Columns, changed)
+		difference.Columns = append(difference.Columns, l.column(i, column, found))
 	}
 	return difference, nil
 }
 
+// saysMore tells whether the text of an ENUM is listed already, beside which its number says nothing.
+func (l *rowLister) saysMore(difference RowDifference, number checksum.Column) bool {
+	return slices.ContainsFunc(difference.Columns, func(c ColumnDifference) bool { return c.Name+"+0" == number.Name })
+}
+
+// column shows one column's value on the sides that have the row.
+func (l *rowLister) column(i int, column checksum.Column, found checksum.Found) ColumnDifference {
+	shown := ColumnDifference{Name: column.Name}
+	from := 0
+	if found.Source != nil && found.Replica != nil {
+		from = firstDifference(found.Source[i], found.Replica[i])
+	}
+	if found.Source != nil {
+		value := showPart(column, found.Source[i], from)
+		shown.Source = &value
+	}
+	if found.Replica != nil {
+		value := showPart(column, found.Replica[i], from)
+		shown.Replica = &value
+	}
+	return shown
+}
+
 func (l *rowLister) show(column int, value driver.Value) Value {
 	return showValue(l.layout.Columns[column], value)
+}
+
+const (
+	shownWhole = 8 << 10 // bytes of a value up to which all of it is shown
+	shownPart  = 1 << 10 // bytes that are shown of a longer one
+	shownLead  = 64      // of those, before the first byte that differs
+)
+
+// firstDifference is the number of bytes with which both values begin.
+func firstDifference(a, b driver.Value) int {
+	textA, _ := a.([]byte)
+	textB, _ := b.([]byte)
+	n := 0
+	for n < min(len(textA), len(textB)) && textA[n] == textB[n] {
+		n++
+	}
+	return n
+}
+
+// showPart shows a value, or of a long one the part around byte number from: a report is no place for 64 MB.
+func showPart(column checksum.Column, value driver.Value, from int) Value {
+	text, isBytes := value.([]byte)
+	if !isBytes || len(text) <= shownWhole {
+		return showValue(column, value)
+	}
+	begin := max(0, min(from-shownLead, len(text)-shownPart))
+	for begin > 0 && from-begin < shownLead+utf8.UTFMax && !utf8.RuneStart(text[begin]) {
+		begin--
+	}
+	end := min(len(text), begin+shownPart)
+	for end < len(text) && end > begin && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	if end == begin {
+		end = min(len(text), begin+shownPart) // no text
+	}
+	shown := showValue(column, text[begin:end])
+	shown.Bytes, shown.Offset = int64(len(text)), int64(begin)
+	return shown
 }
 
 // showValue writes a value exactly: text where the bytes are text, hexadecimal digits where they are not.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/cespare/xxhash/v2"
 	"golang.org/x/sync/errgroup"
 
 	"trueup/chunker"
@@ -65,12 +64,14 @@ func (l *rowList) key(i int) []byte {
 
 func listRows(ctx context.Context, reader *Reader, chunk chunker.Chunk) (*rowList, error) {
 	list := &rowList{}
+	hasher := &rowHasher{}
 	err := reader.Rows(ctx, chunk, func(values []server.Field) error {
-		row, err := reader.encode(values)
+		hasher.reset()
+		err := reader.digestRow(hasher, values)
 		if err != nil {
 			return err
 		}
-		list.sums = append(list.sums, xxhash.Sum64(row))
+		list.sums = append(list.sums, hasher.first.Sum64())
 		if list.keys, err = reader.encodeKey(list.keys, values); err != nil {
 			return err
 		}

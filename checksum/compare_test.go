@@ -91,7 +91,7 @@ func TestDigestsOfUnlikeAlgorithms(t *testing.T) {
 func TestDigestIsOrderedAndNotLinear(t *testing.T) {
 	t.Parallel()
 	digest := func(rows ...string) Digest {
-		var h hasher
+		var h chunkHasher
 		h.reset()
 		for _, row := range rows {
 			h.add([]byte(row))

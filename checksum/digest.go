@@ -28,24 +28,45 @@ func (d Digest) Equal(other Digest) (bool, error) {
 	return d == other, nil
 }
 
-// hasher digests encoded rows.
-type hasher struct {
+// chunkHasher digests encoded rows one after the other.
+type chunkHasher struct {
 	xxh   xxhash.Digest
 	rows  int64
 	bytes int64
 }
 
-func (h *hasher) reset() {
+func (h *chunkHasher) reset() {
 	h.xxh.Reset()
 	h.rows, h.bytes = 0, 0
 }
 
-func (h *hasher) add(row []byte) {
-	_, _ = h.xxh.Write(row) // never fails
-	h.rows++
-	h.bytes += int64(len(row))
+func (h *chunkHasher) add(piece []byte) {
+	_, _ = h.xxh.Write(piece) // never fails
+	h.bytes += int64(len(piece))
 }
 
-func (h *hasher) digest() Digest {
+func (h *chunkHasher) digest() Digest {
 	return Digest{Algorithm: RowsXXH64, Rows: h.rows, Bytes: h.bytes, Sum: [2]uint64{h.xxh.Sum64(), 0}}
+}
+
+// rowHasher digests one encoded row, and again under another seed where wide is set.
+type rowHasher struct {
+	first, second xxhash.Digest
+	wide          bool
+	bytes         int64 // of all rows
+}
+
+func (h *rowHasher) reset() {
+	h.first.Reset()
+	if h.wide {
+		h.second.ResetWithSeed(secondSeed)
+	}
+}
+
+func (h *rowHasher) add(piece []byte) {
+	_, _ = h.first.Write(piece)
+	if h.wide {
+		_, _ = h.second.Write(piece)
+	}
+	h.bytes += int64(len(piece))
 }

@@ -86,22 +86,33 @@ func appendBytesOf(dst []byte, kind schema.Kind, v []byte) ([]byte, error) {
 			return dst, &ValueError{Kind: kind, Value: v}
 		}
 		return appendUint(dst, n), nil
-	case schema.KindDecimal:
-		return appendSized(dst, tagDecimal, v), nil
-	case schema.KindDate, schema.KindTime, schema.KindDateTime, schema.KindTimestamp:
-		return appendSized(dst, tagTemporal, v), nil
-	case schema.KindText, schema.KindEnum, schema.KindSet, schema.KindJSON, schema.KindUUID, schema.KindInet:
-		return appendSized(dst, tagText, v), nil
-	case schema.KindBinary, schema.KindBit, schema.KindGeometry, schema.KindVector:
-		return appendSized(dst, tagBytes, v), nil
 	default:
-		return dst, &ValueError{Kind: kind, Value: v}
+		tag, known := sizedTag(kind)
+		if !known {
+			return dst, &ValueError{Kind: kind, Value: v}
+		}
+		return append(appendSize(dst, tag, len(v)), v...), nil
 	}
 }
 
-func appendSized(dst []byte, tag byte, v []byte) []byte {
-	dst = binary.AppendUvarint(append(dst, tag), uint64(len(v)))
-	return append(dst, v...)
+// sizedTag is the tag of a kind whose values are encoded with their length.
+func sizedTag(kind schema.Kind) (tag byte, known bool) {
+	switch kind {
+	case schema.KindDecimal:
+		return tagDecimal, true
+	case schema.KindDate, schema.KindTime, schema.KindDateTime, schema.KindTimestamp:
+		return tagTemporal, true
+	case schema.KindText, schema.KindEnum, schema.KindSet, schema.KindJSON, schema.KindUUID, schema.KindInet:
+		return tagText, true
+	case schema.KindBinary, schema.KindBit, schema.KindGeometry, schema.KindVector:
+		return tagBytes, true
+	default:
+		return 0, false
+	}
+}
+
+func appendSize(dst []byte, tag byte, size int) []byte {
+	return binary.AppendUvarint(append(dst, tag), uint64(size))
 }
 
 // AppendRow appends the encodings of a row's values, one kind a value. Rows of the same kinds encode alike exactly
@@ -118,3 +129,33 @@ func AppendRow(dst []byte, kinds []schema.Kind, row []server.Field) ([]byte, err
 	}
 	return dst, nil
 }
+
+// directBytes is from where on a value goes to the digest from where it was read, without a copy.
+const directBytes = 64 << 10
+
+// digestRow gives the encoding that AppendRow makes to the digest, in pieces; buffer is where small values are put together.
+func digestRow(to digester, buffer []byte, kinds []schema.Kind, row []server.Field) ([]byte, error) {
+	if len(row) != len(kinds) {
+		return buffer, fmt.Errorf("a row of %d values for %d columns", len(row), len(kinds))
+	}
+	buffer = buffer[:0]
+	var err error
+	for i := range row {
+		if len(row[i].Bytes()) >= directBytes {
+			if tag, sized := sizedTag(kinds[i]); sized {
+				to.add(appendSize(buffer, tag, len(row[i].Bytes())))
+				to.add(row[i].Bytes())
+				buffer = buffer[:0]
+				continue
+			}
+		}
+		if buffer, err = AppendField(buffer, kinds[i], row[i]); err != nil {
+			return buffer, fmt.Errorf("column %d: %w", i+1, err)
+		}
+	}
+	to.add(buffer)
+	return buffer, nil
+}
+
+// digester takes in an encoding piece by piece.
+type digester interface{ add(piece []byte) }

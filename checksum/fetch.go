@@ -132,11 +132,16 @@ func (r *Reader) Count(ctx context.Context) (int64, error) {
 
 // copyRow copies a row out of the driver's buffer by way of its encoding, so that what is shown is what was compared.
 func (r *Reader) copyRow(values []server.Field) (Row, error) {
-	encoded, err := r.encode(values)
-	if err != nil {
-		return nil, err
+	const tagAndLength = 11
+	size := tagAndLength * len(values)
+	for _, value := range values {
+		size += len(value.Bytes())
 	}
-	return decodeValues(slices.Clone(encoded))
+	encoded, err := AppendRow(make([]byte, 0, size), r.layout.kinds, values)
+	if err != nil {
+		return nil, r.explain(err)
+	}
+	return decodeValues(encoded)
 }
 
 // SameValue tells whether two values of one column are equal as they are compared: byte for byte.

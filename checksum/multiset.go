@@ -61,38 +61,35 @@ func (m *multiset) digest() Digest {
 // scan digests the whole table, whatever the order of its rows, in one pass.
 func (r *Reader) scan(ctx context.Context) (Digest, error) {
 	r.multiset = &multiset{}
-	err := r.hashRows(ctx, func(h rowHash, encoded []byte, _ []server.Field) error {
+	bytes, err := r.hashRows(ctx, func(h rowHash, _ []server.Field) error {
 		r.multiset.partitions[h.partition()].add(h)
-		r.multiset.bytes += int64(len(encoded))
 		return nil
 	})
+	r.multiset.bytes = bytes
 	return r.multiset.digest(), err
 }
 
-// hashRows calls onRow with each row of the table; encoded and values are valid only until it returns.
-func (r *Reader) hashRows(ctx context.Context, onRow func(h rowHash, encoded []byte, values []server.Field) error) error {
+// hashRows calls onRow with each row of the table, valid only until it returns. bytes is the length of all encodings.
+func (r *Reader) hashRows(ctx context.Context, onRow func(h rowHash, values []server.Field) error) (bytes int64, err error) {
 	parts := len(r.layout.Key.Columns)
-	return r.Rows(ctx, chunker.Chunk{Range: chunker.Range{Key: r.layout.Key}}, func(values []server.Field) error {
-		encoded, err := r.encode(values)
-		if err != nil {
+	hasher := &rowHasher{wide: true}
+	err = r.Rows(ctx, chunker.Chunk{}, func(values []server.Field) error {
+		hasher.reset()
+		if err := r.digestRow(hasher, values); err != nil {
 			return err
 		}
-		h := r.hasher.hashRow(encoded)
+		h := rowHash{row: [2]uint64{hasher.first.Sum64(), hasher.second.Sum64()}}
 		h.key = h.row[0]
 		if parts > 0 {
+			var err error
 			if r.keyBuffer, err = r.encodeKey(r.keyBuffer[:0], values); err != nil {
 				return err
 			}
 			h.key = xxhash.Sum64(r.keyBuffer)
 		}
-		return onRow(h, encoded, values)
+		return onRow(h, values)
 	})
-}
-
-func (h *hasher) hashRow(encoded []byte) rowHash {
-	h.xxh.ResetWithSeed(secondSeed)
-	_, _ = h.xxh.Write(encoded) // never fails
-	return rowHash{row: [2]uint64{xxhash.Sum64(encoded), h.xxh.Sum64()}}
+	return hasher.bytes, err
 }
 
 // partitionSet is a set of partitions.

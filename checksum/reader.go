@@ -19,6 +19,27 @@ type Column struct {
 	// AsUTF8 reads the text converted to utf8mb4 by the server, for columns whose character sets differ between the
 	// sides; otherwise the stored bytes are read.
 	AsUTF8 bool
+	// Number reads the number of an ENUM's member instead of its text; Kind is KindInteger then.
+	Number bool
+}
+
+// NumberOf is the column that reads the numbers of an ENUM's members, under the name that an expression for it has.
+func NumberOf(column schema.Column) Column {
+	number := Column{Column: column, Number: true}
+	number.Name, number.Kind = column.Name+"+0", schema.KindInteger
+	return number
+}
+
+// expression is the SQL that reads the column.
+func (c Column) expression() string {
+	switch {
+	case c.Number:
+		return "CAST(" + schema.QuoteIdentifier(strings.TrimSuffix(c.Name, "+0")) + " AS UNSIGNED)"
+	case c.AsUTF8:
+		return "CONVERT(" + schema.QuoteIdentifier(c.Name) + " USING utf8mb4)"
+	default:
+		return schema.QuoteIdentifier(c.Name)
+	}
 }
 
 // Layout is which columns of a table are read, and how: the key's columns first, then the others, each once.
@@ -83,7 +104,7 @@ func (l *Layout) Algorithm() Algorithm {
 // SameAs tells whether two layouts of one table read the same columns in the same way.
 func (l *Layout) SameAs(other *Layout) bool {
 	return l.Scan == other.Scan && l.Key.Name == other.Key.Name && len(l.Key.Columns) == len(other.Key.Columns) && slices.EqualFunc(l.Columns, other.Columns, func(a, b Column) bool {
-		return a.Name == b.Name && a.AsUTF8 == b.AsUTF8
+		return a.Name == b.Name && a.AsUTF8 == b.AsUTF8 && a.Number == b.Number
 	})
 }
 
@@ -91,10 +112,7 @@ func (l *Layout) SameAs(other *Layout) bool {
 func (l *Layout) selectWhere(condition string) string {
 	names := make([]string, len(l.Columns))
 	for i, column := range l.Columns {
-		names[i] = schema.QuoteIdentifier(column.Name)
-		if column.AsUTF8 {
-			names[i] = "CONVERT(" + names[i] + " USING utf8mb4)"
-		}
+		names[i] = column.expression()
 	}
 	var query strings.Builder
 	fmt.Fprintf(&query, "SELECT %s FROM %s", strings.Join(names, ", "), schema.QuoteTable(l.Database, l.Table))
@@ -115,7 +133,7 @@ type Reader struct {
 	session *server.Session
 	ranges  [(chunker.HasLower | chunker.HasUpper) + 1]*server.Statement
 	point   *server.Statement
-	hasher  hasher
+	hasher  chunkHasher
 	buffer  []byte
 	// Of a table that is scanned:
 	multiset  *multiset // what the last Digest saw
@@ -140,24 +158,22 @@ func (r *Reader) Digest(ctx context.Context, chunk chunker.Chunk) (Digest, error
 	}
 	r.hasher.reset()
 	err := r.Rows(ctx, chunk, func(values []server.Field) error {
-		row, err := r.encode(values)
-		if err != nil {
-			return err
-		}
-		r.hasher.add(row)
-		return nil
+		r.hasher.rows++
+		return r.digestRow(&r.hasher, values)
 	})
 	return r.hasher.digest(), err
 }
 
-// encode returns the row's canonical encoding, valid until the next call.
-func (r *Reader) encode(values []server.Field) ([]byte, error) {
-	row, err := AppendRow(r.buffer[:0], r.layout.kinds, values)
-	r.buffer = row
-	if err != nil {
-		return nil, fmt.Errorf("%s: %s.%s: %w", r.session.Server().Address(), r.layout.Database, r.layout.Table, err)
+// digestRow gives a row's canonical encoding to the digest.
+func (r *Reader) digestRow(to digester, values []server.Field) (err error) {
+	if r.buffer, err = digestRow(to, r.buffer, r.layout.kinds, values); err != nil {
+		return r.explain(err)
 	}
-	return row, nil
+	return nil
+}
+
+func (r *Reader) explain(err error) error {
+	return fmt.Errorf("%s: %s.%s: %w", r.session.Server().Address(), r.layout.Database, r.layout.Table, err)
 }
 
 // Rows calls onRow with each row of the chunk in key order; the values are valid only until it returns.

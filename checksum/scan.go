@@ -102,7 +102,7 @@ type tally struct {
 
 func (r *Reader) tally(ctx context.Context, set *partitionSet) (*tally, error) {
 	t := &tally{mergeAt: 1 << 12}
-	err := r.hashRows(ctx, func(h rowHash, _ []byte, _ []server.Field) error {
+	_, err := r.hashRows(ctx, func(h rowHash, _ []server.Field) error {
 		if set.has(h.partition()) {
 			t.add(h)
 		}
@@ -247,16 +247,17 @@ func (r *Reader) copyHashed(ctx context.Context, hashes []rowHash, wanted func(p
 		return nil
 	}
 	sent := make([]bool, len(hashes))
-	return r.hashRows(ctx, func(h rowHash, encoded []byte, _ []server.Field) error {
+	_, err := r.hashRows(ctx, func(h rowHash, values []server.Field) error {
 		place, found := slices.BinarySearchFunc(hashes, h, compareHashes)
 		if !found || sent[place] || wanted != nil && !wanted(place) {
 			return nil
 		}
 		sent[place] = true
-		row, err := decodeValues(slices.Clone(encoded))
+		row, err := r.copyRow(values)
 		if err != nil {
 			return err
 		}
 		return onRow(place, row)
 	})
+	return err
 }

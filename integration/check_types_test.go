@@ -32,6 +32,8 @@ var commonTables = []specialTable{
 	{name: "bits", create: "(id INT PRIMARY KEY, v BIT(64))", insert: "SELECT seq, ~seq FROM", damage: "v = v ^ 1", columns: "v"},
 	{name: "choices", create: "(id INT PRIMARY KEY, kind ENUM('a','b','c'), opts SET('x','y','z'))",
 		insert: "SELECT seq, 1 + seq % 3, seq % 8 FROM", damage: "kind = 1 + (kind + 0) % 3, opts = opts ^ 1", columns: "kind,opts"},
+	{name: "nothing_chosen", create: "(id INT PRIMARY KEY, kind ENUM('a','','it''s'))", session: "SET sql_mode = ''",
+		insert: "SELECT seq, ELT(1 + seq % 3, 'a', '', 'no such member') FROM", damage: "kind = IF(kind + 0 = 0, 2, 0)", columns: "kind+0"},
 	{name: "exact", create: "(id INT PRIMARY KEY, v DECIMAL(65,30))",
 		insert: "SELECT seq, 12345678901234567890123456789012345.000000000000000000000000000007 - seq FROM",
 		damage: "v = v + 0.000000000000000000000000000001", columns: "v"},

@@ -184,7 +184,7 @@ func valueOf(v check.Value) Value {
 	if v.Null {
 		return Value{Encoding: encoding}
 	}
-	return Value{Value: &v.Text, Encoding: encoding}
+	return Value{Value: &v.Text, Encoding: encoding, Bytes: v.Bytes, Offset: v.Offset}
 }
 
 // verdictName is the contract's name. A verdict this version does not know is never shown as equal.

@@ -88,6 +88,10 @@ func showFrom(v *Value, from int) string {
 		return "(no row)"
 	case v.Value == nil:
 		return "NULL"
+	case v.Bytes > 0: // a part
+		whole := *v
+		whole.Bytes = 0
+		return fmt.Sprintf("%s (from byte %s of %s)", showFrom(&whole, from), grouped(v.Offset+1), grouped(v.Bytes))
 	case v.Encoding == "hex":
 		return "0x" + cut([]rune(*v.Value), from, func(s string) string { return s }, "byte", 2)
 	case isNumber(*v.Value):

@@ -149,10 +149,13 @@ type SchemaDifference struct {
 	ReplicaValue string `json:"replica_value"`
 }
 
-// Value is one exact value. Value is nil for NULL; Encoding is "text" or "hex".
+// Value is one exact value. Value is nil for NULL; Encoding is "text" or "hex". Of a long value it is the part that begins
+// at the byte Offset; Bytes is the length of the whole then.
 type Value struct {
 	Value    *string `json:"value"`
 	Encoding string  `json:"encoding"`
+	Bytes    int64   `json:"bytes,omitempty"`
+	Offset   int64   `json:"offset,omitempty"`
 }
 
 // NamedValue is a column of a key with its value.

@@ -104,3 +104,15 @@ func TestQuotedAliases(t *testing.T) {
 		t.Log("the server takes names beyond the basic plane")
 	}
 }
+
+func TestHasEmptyMember(t *testing.T) {
+	t.Parallel()
+	for columnType, want := range map[string]bool{
+		"enum('')": true, "enum('a','')": true, "enum('','a')": true, "enum('a')": false, "enum('it''s')": false, "enum('''')": false, "enum('a'',''b')": false,
+		"enum('x''','')": true, "set('')": false,
+	} {
+		if got := columnOf("c", columnType).HasEmptyMember(); got != want {
+			t.Errorf("%s: %v", columnType, got)
+		}
+	}
+}

@@ -77,6 +77,23 @@ type Column struct {
 	Invisible        bool
 }
 
+// HasEmptyMember tells whether an ENUM declares the member ”, which reads like the error value of number 0.
+func (c Column) HasEmptyMember() bool {
+	if c.Kind != KindEnum {
+		return false
+	}
+	for rest := c.ColumnType; ; {
+		_, member, after := cutQuoted(rest)
+		if member == "" {
+			return false
+		}
+		if member == "''" {
+			return true
+		}
+		rest = after
+	}
+}
+
 // Key is one index.
 type Key struct {
 	Name    string
