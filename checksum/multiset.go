@@ -58,6 +58,17 @@ func (m *multiset) digest() Digest {
 	return digest
 }
 
+// rowsIn is how many rows the partitions of a set hold.
+func (m *multiset) rowsIn(set *partitionSet) int64 {
+	var rows int64
+	for i := range m.partitions {
+		if set.has(i) {
+			rows += m.partitions[i].rows
+		}
+	}
+	return rows
+}
+
 // scan digests the whole table, whatever the order of its rows, in one pass.
 func (r *Reader) scan(ctx context.Context) (Digest, error) {
 	r.multiset = &multiset{}

@@ -11,8 +11,8 @@ import (
 	"trueup/server"
 )
 
-// ScanBudget is how many rows' hashes CompareScans holds at once, of both sides together: 40 bytes each.
-const ScanBudget = 1 << 20
+// ScanBudget is how many rows' hashes CompareScans holds at once, of both sides together: 32 bytes each.
+const ScanBudget = 1 << 19
 
 // ScanDelta is a part of what differs between two tables without a common order. Its differences are those of some
 // partitions; the rows behind them are not in memory.
@@ -38,7 +38,7 @@ func CompareScans(ctx context.Context, source, replica *Reader, budget int, onDe
 		if set.isEmpty() {
 			return nil
 		}
-		delta, err := compareTallies(ctx, source, replica, &set)
+		delta, err := compareTallies(ctx, source, replica, &set, budget)
 		if err != nil {
 			return err
 		}
@@ -66,12 +66,12 @@ func portion(a, b *multiset, from int, budget int64, set *partitionSet) int {
 	return len(a.partitions)
 }
 
-func compareTallies(ctx context.Context, source, replica *Reader, set *partitionSet) (*ScanDelta, error) {
+func compareTallies(ctx context.Context, source, replica *Reader, set *partitionSet, budget int) (*ScanDelta, error) {
 	var tallies [2]*tally
 	group, groupCtx := errgroup.WithContext(ctx)
 	for side, reader := range []*Reader{source, replica} {
 		group.Go(func() (err error) {
-			tallies[side], err = reader.tally(groupCtx, set)
+			tallies[side], err = reader.tally(groupCtx, set, budget)
 			return err
 		})
 	}
@@ -93,15 +93,17 @@ func compareHashes(a, b rowHash) int {
 	return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.row[0], b.row[0]), cmp.Compare(a.row[1], b.row[1]))
 }
 
-// tally counts equal rows. Rows are merged when they have doubled, so that a table of a single row many times over takes
-// no more memory than its unequal rows do.
+// tally counts equal rows. Rows are merged when there are many, so that a table of a single row many times over takes no
+// more memory than its unequal rows do.
 type tally struct {
 	rows    []tallied
 	mergeAt int
 }
 
-func (r *Reader) tally(ctx context.Context, set *partitionSet) (*tally, error) {
-	t := &tally{mergeAt: 1 << 12}
+func (r *Reader) tally(ctx context.Context, set *partitionSet, budget int) (*tally, error) {
+	// One row, or more, may be there more often than the budget is large: those are merged.
+	t := &tally{mergeAt: max(1, min(budget, int(r.multiset.rowsIn(set))))}
+	t.rows = make([]tallied, 0, t.mergeAt)
 	_, err := r.hashRows(ctx, func(h rowHash, _ []server.Field) error {
 		if set.has(h.partition()) {
 			t.add(h)
