@@ -34,6 +34,7 @@ var rooms = [][]string{
 	{"recovery"},
 	{"report"},
 	{"internal/config", "internal/history", "internal/demo"},
+	{"internal/selftest"},
 	{"internal/cli"},
 	{"cmd/trueup"},
 	{"integration", "bench"},

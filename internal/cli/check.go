@@ -43,6 +43,13 @@ func checkCommand(process Process) *cli.Command {
 		Description: checkDescription,
 		Flags:       append(append(serverFlags(), filterFlags()...), append(checkFlagsOnly(), outputFlags()...)...),
 		Action: func(c *cli.Context) error {
+			if c.Bool(selfTestFlag) {
+				options, err := selfTestOptionsFrom(c)
+				if err != nil {
+					return err
+				}
+				return runSelfTest(c.Context, options, process)
+			}
 			return runCheck(c.Context, checkOptionsFrom(c), process)
 		},
 	}
@@ -59,7 +66,8 @@ GRANT that allows it.
 
   trueup check --source 'checker@tcp(db1:3306)/'
   trueup check --source 'checker@tcp(db1:3306)/' --replica 'checker@tcp(db2)/' \
-      --tables 'shop.*' --format json --output check.json`
+      --tables 'shop.*' --format json --output check.json
+  trueup check --self-test`
 
 func checkFlagsOnly() []cli.Flag {
 	const how = "How to check"
@@ -73,6 +81,7 @@ func checkFlagsOnly() []cli.Flag {
 		&cli.DurationFlag{Category: how, Name: "lock-timeout", Value: syncpoint.DefaultLockTimeout, Usage: "`TIME` to wait for all read locks on a MySQL source together; then the check fails (MariaDB needs none)"},
 		&cli.DurationFlag{Category: how, Name: "lock-hold-max", Value: syncpoint.DefaultLockHoldMax, Usage: "`TIME` for which those locks are held at the most; the server ends them also when trueup hangs"},
 		&cli.IntFlag{Category: how, Name: "max-differences", Value: check.DefaultMaxDifferences, Usage: "`NUMBER` of differing rows that are listed; all are counted"},
+		&cli.BoolFlag{Category: how, Name: selfTestFlag, Usage: "instead of a check of your servers: prove on private ones that planted damage is found; goes with the flags of Output only"},
 	}
 }
 
