@@ -13,7 +13,11 @@ const trapWidth = 20
 // conclusion. It fails only where w does.
 func WriteSelfTestText(w io.Writer, s SelfTest, options TextOptions) error {
 	t := &textPrinter{options: options}
-	t.prose(4, "trueup self-test %s, MariaDB %s, took %s", showName(s.RunID), showName(shortVersion(s.ServerVersion)), showDuration(s.DurationSeconds))
+	on := ""
+	if s.ServerVersion != "" {
+		on = " MariaDB " + showName(shortVersion(s.ServerVersion)) + ","
+	}
+	t.prose(4, "trueup self-test %s,%s took %s", showName(s.RunID), on, showDuration(s.DurationSeconds))
 	if len(s.Traps) > 0 {
 		t.out.WriteByte('\n')
 	}
