@@ -27,7 +27,17 @@ type run struct {
 
 func startTrueup(t testing.TB, folder string, args ...string) *run {
 	t.Helper()
-	r := &run{Cmd: exec.CommandContext(t.Context(), filepath.Join(folder, "trueup"), args...)}
+	r := newRun(t, folder, args...)
+	r.begin(t)
+	return r
+}
+
+func newRun(t testing.TB, folder string, args ...string) *run {
+	return &run{Cmd: exec.CommandContext(t.Context(), filepath.Join(folder, "trueup"), args...)}
+}
+
+func (r *run) begin(t testing.TB) {
+	t.Helper()
 	r.Cmd.Stdout = &r.stdout
 	stderr, err := r.StderrPipe()
 	if err != nil {
@@ -37,7 +47,6 @@ func startTrueup(t testing.TB, folder string, args ...string) *run {
 		t.Fatal(err)
 	}
 	r.log = bufio.NewScanner(stderr)
-	return r
 }
 
 // waitFor reads the log up to a line with that text.

@@ -27,6 +27,7 @@ const (
 	ConditionUnverified  = "unverified"
 	ConditionInterrupted = "interrupted"
 	ConditionTerminated  = "terminated"
+	ConditionPassed      = "passed" // of a self-test only: "equal" would be said of nobody's data
 )
 
 // precedence orders the conditions: the first one that holds decides the exit code. A signal comes first
@@ -42,6 +43,7 @@ var precedence = []struct {
 	{ConditionFailed, Failed, "an error prevented a complete verdict"},
 	{ConditionUnverified, Unverified, "no difference was seen, but something asked for could not be compared"},
 	{ConditionEqual, OK, "everything that was asked for is verified equal"},
+	{ConditionPassed, OK, "every planted damage was found exactly, and nothing else"},
 }
 
 // Conditions lists everything that holds of a result, gravest first. It is never empty. "equal" stands alone,

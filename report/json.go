@@ -10,11 +10,13 @@ import (
 )
 
 // WriteJSON writes the check as one indented JSON object with a newline at the end. It fails only where w does.
-func WriteJSON(w io.Writer, c Check) error {
+func WriteJSON(w io.Writer, c Check) error { return writeJSON(w, c) }
+
+func writeJSON(w io.Writer, document any) error {
 	encoder := json.NewEncoder(inertWriter{w})
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(c); err != nil {
+	if err := encoder.Encode(document); err != nil {
 		return fmt.Errorf("writing the JSON report: %w", err)
 	}
 	return nil

@@ -34,6 +34,7 @@ var rooms = [][]string{
 	{"recovery"},
 	{"report"},
 	{"internal/config", "internal/history", "internal/demo"},
+	{"internal/selftest"},
 	{"internal/cli"},
 	{"cmd/trueup"},
 	{"integration", "bench"},
@@ -50,7 +51,7 @@ var reserved = map[string][]string{
 	"github.com/go-sql-driver/mysql": {"server", "internal/demo", "integration"},
 }
 
-// sandboxUsers are the only packages whose production code may start servers.
+// sandboxUsers are the only packages whose production code may start servers; the self-test has its servers from the demo.
 var sandboxUsers = []string{"internal/sandbox/sandboxtest", "internal/demo", "integration", "bench"}
 
 type goPackage struct {

@@ -44,6 +44,13 @@ func checkCommand(process Process) *cli.Command {
 		Description: checkDescription,
 		Flags:       append(append(serverFlags(), filterFlags()...), append(checkFlagsOnly(), outputFlags()...)...),
 		Action: func(c *cli.Context) error {
+			if c.Bool(selfTestFlag) {
+				options, err := selfTestOptionsFrom(c)
+				if err != nil {
+					return err
+				}
+				return runSelfTest(c.Context, options, process)
+			}
 			return runCheck(c.Context, checkOptionsFrom(c), process)
 		},
 	}
@@ -60,7 +67,11 @@ GRANT that allows it.
 
   trueup check --source 'checker@tcp(db1:3306)/'
   trueup check --source 'checker@tcp(db1:3306)/' --replica 'checker@tcp(db2)/' \
-      --tables 'shop.*' --format json --output check.json`
+      --tables 'shop.*' --format json --output check.json
+  trueup check --self-test
+
+--self-test checks nothing of yours: it starts a private source and replica on this machine, plants known damage on the
+replica, and ends with 0 when the check found exactly that, with 2 when not. It needs mariadbd or Docker.`
 
 func checkFlagsOnly() []cli.Flag {
 	const how = "How to check"
@@ -75,6 +86,7 @@ func checkFlagsOnly() []cli.Flag {
 		&cli.DurationFlag{Category: how, Name: "lock-hold-max", Value: syncpoint.DefaultLockHoldMax, Usage: "`TIME` for which those locks are held at the most; the server ends them also when trueup hangs"},
 		&cli.IntFlag{Category: how, Name: "max-differences", Value: check.DefaultMaxDifferences, Usage: "`NUMBER` of differing rows that are listed; all are counted"},
 		&cli.StringFlag{Category: how, Name: "differences-file", Usage: "`FILE` that gets every differing row, one JSON object a line"},
+		&cli.BoolFlag{Category: how, Name: selfTestFlag, Usage: "instead of a check of your servers: prove on private ones that planted damage is found; goes with the flags of Output only"},
 	}
 }
 

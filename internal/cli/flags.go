@@ -36,8 +36,10 @@ type outputOptions struct {
 	logFormat    string
 }
 
+const outputCategory = "Output"
+
 func outputFlags() []cli.Flag {
-	const output = "Output"
+	const output = outputCategory
 	return []cli.Flag{
 		&cli.StringFlag{Category: output, Name: "format", Value: "text", Usage: "`FORMAT` of the report: text, json or jsonl (an event a line)"},
 		&cli.StringFlag{Category: output, Name: "output", Usage: "`FILE` to write the report to; it appears only when it is complete"},

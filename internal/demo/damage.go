@@ -45,7 +45,7 @@ func (t *Topology) Damage(ctx context.Context) error {
 	for _, d := range damages {
 		statements = append(statements, d.statement)
 	}
-	return execute(ctx, t.Replicas[Replicas-1], statements...)
+	return Execute(ctx, t.Last(), statements...)
 }
 
 // Judge compares the result of a check with what was damaged; it returns what the check got wrong, nothing when it found

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,15 +19,28 @@ import (
 // Replicas is how many replicas the demo has; the last one is damaged.
 const Replicas = 2
 
-// Topology is the demo's source with its replicas.
+// Topology is a private source with its replicas.
 type Topology struct {
 	Source   *sandbox.Instance
-	Replicas [Replicas]*sandbox.Instance
+	Replicas []*sandbox.Instance
 }
 
-// Start starts the servers, sets up replication and loads the sample data. Call Close whatever it returns.
+// Start starts the demo's servers and loads the sample data. Call Close whatever it returns.
 func Start(ctx context.Context) (*Topology, error) {
-	t := &Topology{}
+	t, err := StartServers(ctx, Replicas)
+	if err != nil {
+		return t, err
+	}
+	if err := Execute(ctx, t.Source, sampleData...); err != nil {
+		return t, err
+	}
+	return t, t.WaitCaughtUp(ctx)
+}
+
+// StartServers starts a source and that many replicas of it, without data. Call Close whatever it returns. It fails with
+// sandbox.ErrNoServer where there is no server program.
+func StartServers(ctx context.Context, replicas int) (*Topology, error) {
+	t := &Topology{Replicas: make([]*sandbox.Instance, replicas)}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		t.Source, err = sandbox.Start(groupCtx, sandbox.Options{Name: "source"})
@@ -41,13 +55,7 @@ func Start(ctx context.Context) (*Topology, error) {
 	if err := group.Wait(); err != nil {
 		return t, err
 	}
-	if err := t.replicate(ctx); err != nil {
-		return t, err
-	}
-	if err := execute(ctx, t.Source, sampleData...); err != nil {
-		return t, err
-	}
-	return t, t.waitCaughtUp(ctx)
+	return t, t.replicate(ctx)
 }
 
 // Account is the user that the check logs in as, on every server, with the privileges a check needs and no more.
@@ -69,7 +77,7 @@ func (t *Topology) SourceEndpoint() server.Endpoint {
 // replicate makes an account for the replicas and starts them: the first by file and position, the second by GTID.
 func (t *Topology) replicate(ctx context.Context) error {
 	const account = "GRANT REPLICATION SLAVE ON *.* TO 'replicator'@'127.0.0.1' IDENTIFIED BY 'demo'"
-	if err := execute(ctx, t.Source, "RESET MASTER", account, grantAccount); err != nil {
+	if err := Execute(ctx, t.Source, "RESET MASTER", account, grantAccount); err != nil {
 		return err
 	}
 	for i, replica := range t.Replicas {
@@ -78,15 +86,15 @@ func (t *Topology) replicate(ctx context.Context) error {
 			gtid = "no"
 		}
 		change := fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='replicator', MASTER_PASSWORD='demo', MASTER_CONNECT_RETRY=1, MASTER_USE_GTID=%s", t.Source.Port(), gtid)
-		if err := execute(ctx, replica, change, "START SLAVE"); err != nil {
+		if err := Execute(ctx, replica, change, "START SLAVE"); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// waitCaughtUp waits until each replica has executed what the source has logged.
-func (t *Topology) waitCaughtUp(ctx context.Context) error {
+// WaitCaughtUp waits until each replica has executed what the source has logged.
+func (t *Topology) WaitCaughtUp(ctx context.Context) error {
 	file, position, err := t.sourcePosition(ctx)
 	if err != nil {
 		return err
@@ -121,12 +129,15 @@ func (t *Topology) sourcePosition(ctx context.Context) (file string, position ui
 }
 
 // Damaged is the address of the replica that Damage damages.
-func (t *Topology) Damaged() string { return t.Replicas[Replicas-1].Address() }
+func (t *Topology) Damaged() string { return t.Last().Address() }
+
+// Last is the last replica.
+func (t *Topology) Last() *sandbox.Instance { return t.Replicas[len(t.Replicas)-1] }
 
 // Close stops the servers and removes their folders.
 func (t *Topology) Close() error {
 	var failures []error
-	for _, instance := range append(t.Replicas[:], t.Source) {
+	for _, instance := range append(slices.Clone(t.Replicas), t.Source) {
 		if instance != nil {
 			failures = append(failures, instance.Stop())
 		}
@@ -143,8 +154,8 @@ func open(instance *sandbox.Instance) (*sql.DB, error) {
 	return db, nil
 }
 
-// execute runs statements on one connection.
-func execute(ctx context.Context, instance *sandbox.Instance, statements ...string) error {
+// Execute runs statements on one connection.
+func Execute(ctx context.Context, instance *sandbox.Instance, statements ...string) error {
 	db, err := open(instance)
 	if err != nil {
 		return err

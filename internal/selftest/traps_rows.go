@@ -1,0 +1,47 @@
+package selftest
+
+var rowTraps = []trap{
+	{name: "beyond_both_ends", planted: "rows below the first and above the last key of the source",
+		create: "(id INT PRIMARY KEY, v INT)", fill: "SELECT seq, seq FROM seq_1_to_100",
+		damage: []string{"INSERT INTO {table} VALUES (-2147483648, 1), (0, 1), (101, 1), (2147483647, 1)"},
+		want:   extra("id=-2147483648", "id=0", "id=101", "id=2147483647")},
+	{name: "ends_missing", planted: "the first and the last row are gone",
+		create: "(id INT PRIMARY KEY, v INT)", fill: "SELECT seq, seq FROM seq_1_to_100",
+		damage: []string{"DELETE FROM {table} WHERE id IN (1, 100)"}, want: missing("id=1", "id=100")},
+	{name: "every_chunk_border", planted: "the rows at which chunks of 7 rows end are gone",
+		create: "(id INT PRIMARY KEY, v INT)", fill: "SELECT seq, seq FROM seq_1_to_28",
+		damage: []string{"DELETE FROM {table} WHERE id % 7 IN (0, 1)"},
+		want:   missing("id=1", "id=7", "id=8", "id=14", "id=15", "id=21", "id=22", "id=28")},
+	{name: "gap_filled", planted: "three rows stand in a gap of the source's keys",
+		create: "(id INT PRIMARY KEY, v INT)", fill: "SELECT IF(seq > 50, seq + 1000000, seq), seq FROM seq_1_to_100",
+		damage: []string{"INSERT INTO {table} VALUES (51, 1), (500000, 1), (1000050, 1)"}, want: extra("id=51", "id=500000", "id=1000050")},
+	{name: "same_count", planted: "one row is missing and another one extra: the counts are equal",
+		create: "(id INT PRIMARY KEY, v INT)", fill: "SELECT seq * 2, seq FROM seq_1_to_100",
+		damage: []string{"UPDATE {table} SET id = 101 WHERE id = 100"}, want: append(missing("id=100"), extra("id=101")...)},
+	{name: "row_in_empty_table", planted: "a row in a table that is empty on the source",
+		create: "(id INT PRIMARY KEY, v INT)",
+		damage: []string{"INSERT INTO {table} VALUES (7, 7)"}, want: extra("id=7")},
+	{name: "emptied_table", planted: "every row is gone",
+		create: "(id INT PRIMARY KEY, v INT)", fill: "SELECT seq, seq FROM seq_1_to_20",
+		damage: []string{"DELETE FROM {table}"},
+		want: missing("id=1", "id=2", "id=3", "id=4", "id=5", "id=6", "id=7", "id=8", "id=9", "id=10",
+			"id=11", "id=12", "id=13", "id=14", "id=15", "id=16", "id=17", "id=18", "id=19", "id=20")},
+	{name: "partition_emptied", planted: "the rows of one of four partitions are gone",
+		create: "(id INT PRIMARY KEY, v INT) PARTITION BY HASH (id) PARTITIONS 4", fill: "SELECT seq, seq FROM seq_1_to_20",
+		damage: []string{"DELETE FROM {table} WHERE id % 4 = 3"}, want: missing("id=3", "id=7", "id=11", "id=15", "id=19")},
+}
+
+// harmlessTraps change how rows are stored and not what they are: nothing may be reported.
+var harmlessTraps = []trap{
+	{name: "untouched", planted: "nothing",
+		create: "(id INT PRIMARY KEY, f FLOAT, d DOUBLE, t VARCHAR(30), j JSON, b BLOB, z DATETIME(6))",
+		fill:   "SELECT seq, seq / 3e0, seq / 3e0, CONCAT('Name ', seq, ' '), '{}', X'ff00', '0000-00-00' FROM seq_1_to_100"},
+	{name: "untouched_empty", planted: "nothing, in an empty table", create: "(id INT PRIMARY KEY, v INT)"},
+	{name: "rewritten_rows", planted: "every row was deleted and written again in another order: nothing differs",
+		create: "(id INT PRIMARY KEY, v DOUBLE, KEY (v))", fill: "SELECT seq, 100 / seq FROM seq_1_to_100",
+		damage: []string{"CREATE TEMPORARY TABLE {table}_copy SELECT * FROM {table}", "DELETE FROM {table}",
+			"INSERT INTO {table} SELECT * FROM {table}_copy ORDER BY id DESC", "DROP TEMPORARY TABLE {table}_copy"}},
+	{name: "there_and_back", planted: "values were changed and changed back: nothing differs",
+		create: "(id INT PRIMARY KEY, v VARCHAR(30), t TIMESTAMP(6) NULL)", fill: "SELECT seq, 'one', '2026-01-01 00:00:00' FROM seq_1_to_100",
+		damage: []string{update("v = 'a much longer text', t = NULL", "id > 50"), update("v = 'one', t = '2026-01-01 00:00:00'", "id > 50")}},
+}
