@@ -153,6 +153,9 @@ func showValue(column checksum.Column, value driver.Value) Value {
 	case nil:
 		return Value{Null: true}
 	case int64:
+		if column.Kind == schema.KindYear { // '0' would be the year 2000
+			return Value{Text: fmt.Sprintf("%04d", v)}
+		}
 		return Value{Text: strconv.FormatInt(v, 10)}
 	case uint64:
 		return Value{Text: strconv.FormatUint(v, 10)}

@@ -19,11 +19,11 @@ type Column struct {
 	// AsUTF8 reads the text converted to utf8mb4 by the server, for columns whose character sets differ between the
 	// sides; otherwise the stored bytes are read.
 	AsUTF8 bool
-	// Number reads the number of an ENUM's member instead of its text; Kind is KindInteger then.
+	// Number reads the number of an ENUM or SET instead of its text; Kind is KindInteger then.
 	Number bool
 }
 
-// NumberOf is the column that reads the numbers of an ENUM's members, under the name that an expression for it has.
+// NumberOf is the column that reads the numbers of an ENUM or SET, under the name that an expression for it has.
 func NumberOf(column schema.Column) Column {
 	number := Column{Column: column, Number: true}
 	number.Name, number.Kind = column.Name+"+0", schema.KindInteger

@@ -21,7 +21,7 @@ type ScanDelta struct {
 
 	source, replica *Reader
 	alone           [2][]tallied // on the source only, on the replica only
-	changed         [2][]rowHash // pairs of one key, by place
+	changed         [2][]tallied // pairs of one key, by place
 }
 
 // CompareScans lists what differs between the tables that both readers have digested before, in portions of at most
@@ -139,8 +139,9 @@ func (t *tally) sorted() []tallied {
 	return t.rows
 }
 
-// match walks both sorted lists and notes what one side has more of.
+// match walks both sorted lists and notes what one side has more of, in the memory of the lists.
 func (d *ScanDelta) match(source, replica []tallied, keyed bool) {
+	d.alone = [2][]tallied{source[:0], replica[:0]}
 	for i, j := 0, 0; i < len(source) || j < len(replica); {
 		order := 0
 		switch {
@@ -159,8 +160,9 @@ func (d *ScanDelta) match(source, replica []tallied, keyed bool) {
 			d.addAlone(1, replica[j].rowHash, replica[j].count)
 			j++
 		default:
-			d.addAlone(0, source[i].rowHash, source[i].count-replica[j].count)
-			d.addAlone(1, source[i].rowHash, replica[j].count-source[i].count)
+			more := source[i].count - replica[j].count
+			d.addAlone(0, source[i].rowHash, more)
+			d.addAlone(1, replica[j].rowHash, -more)
 			i, j = i+1, j+1
 		}
 	}
@@ -183,8 +185,8 @@ func (d *ScanDelta) addAlone(side int, h rowHash, count int64) {
 
 // pairByKey makes a changed row of a row on each side of one key. Both lists are sorted by key.
 func (d *ScanDelta) pairByKey() {
-	var left [2][]tallied
 	source, replica := d.alone[0], d.alone[1]
+	left := [2][]tallied{source[:0], replica[:0]}
 	for i, j := 0, 0; i < len(source) || j < len(replica); {
 		switch {
 		case j == len(replica) || i < len(source) && source[i].key < replica[j].key:
@@ -194,8 +196,8 @@ func (d *ScanDelta) pairByKey() {
 			left[1] = append(left[1], replica[j])
 			j++
 		default:
-			d.changed[0] = append(d.changed[0], source[i].rowHash)
-			d.changed[1] = append(d.changed[1], replica[j].rowHash)
+			d.changed[0] = append(d.changed[0], source[i])
+			d.changed[1] = append(d.changed[1], replica[j])
 			i, j = i+1, j+1
 		}
 	}
@@ -213,11 +215,7 @@ func (d *ScanDelta) Values(ctx context.Context, limit int, onFound func(Found) e
 	for side, reader := range []*Reader{d.source, d.replica} {
 		rows := d.alone[side][:min(limit, len(d.alone[side]))]
 		limit -= len(rows)
-		hashes := make([]rowHash, len(rows))
-		for i, row := range rows {
-			hashes[i] = row.rowHash
-		}
-		err := reader.copyHashed(ctx, hashes, nil, func(place int, row Row) error {
+		err := reader.copyTallied(ctx, rows, nil, func(place int, row Row) error {
 			found := Found{Source: row, Count: rows[place].count}
 			if side == 1 {
 				found.Source, found.Replica = nil, row
@@ -234,7 +232,7 @@ func (d *ScanDelta) Values(ctx context.Context, limit int, onFound func(Found) e
 	}
 	copies := func(side int, reader *Reader) rowSource {
 		return func(ctx context.Context, wanted func(int) bool, send func(int, Row) error) error {
-			return reader.copyHashed(ctx, d.changed[side][:n], wanted, send)
+			return reader.copyTallied(ctx, d.changed[side][:n], wanted, send)
 		}
 	}
 	return joinRows(ctx, n, joinBytes, copies(0, d.source), copies(1, d.replica), func(_ int, a, b Row) error {
@@ -242,15 +240,14 @@ func (d *ScanDelta) Values(ctx context.Context, limit int, onFound func(Found) e
 	})
 }
 
-// copyHashed scans the table for rows with the given hashes (sorted by key) and hands the first of each to onRow with its
-// place in the list.
-func (r *Reader) copyHashed(ctx context.Context, hashes []rowHash, wanted func(place int) bool, onRow func(place int, row Row) error) error {
-	if len(hashes) == 0 {
+// copyTallied scans the table for the rows of a sorted list and hands the first of each to onRow with its place in it.
+func (r *Reader) copyTallied(ctx context.Context, rows []tallied, wanted func(place int) bool, onRow func(place int, row Row) error) error {
+	if len(rows) == 0 {
 		return nil
 	}
-	sent := make([]bool, len(hashes))
+	sent := make([]bool, len(rows))
 	_, err := r.hashRows(ctx, func(h rowHash, values []server.Field) error {
-		place, found := slices.BinarySearchFunc(hashes, h, compareHashes)
+		place, found := slices.BinarySearchFunc(rows, h, func(a tallied, b rowHash) int { return compareHashes(a.rowHash, b) })
 		if !found || sent[place] || wanted != nil && !wanted(place) {
 			return nil
 		}

@@ -109,7 +109,7 @@ func TestHasEmptyMember(t *testing.T) {
 	t.Parallel()
 	for columnType, want := range map[string]bool{
 		"enum('')": true, "enum('a','')": true, "enum('','a')": true, "enum('a')": false, "enum('it''s')": false, "enum('''')": false, "enum('a'',''b')": false,
-		"enum('x''','')": true, "set('')": false,
+		"enum('x''','')": true, "set('a','')": true, "set('a')": false,
 	} {
 		if got := columnOf("c", columnType).HasEmptyMember(); got != want {
 			t.Errorf("%s: %v", columnType, got)

@@ -77,9 +77,10 @@ type Column struct {
 	Invisible        bool
 }
 
-// HasEmptyMember tells whether an ENUM declares the member ”, which reads like the error value of number 0.
+// HasEmptyMember tells whether an ENUM or SET declares the empty text as a member, which reads like number 0: an ENUM's error
+// value, a SET of nothing.
 func (c Column) HasEmptyMember() bool {
-	if c.Kind != KindEnum {
+	if c.Kind != KindEnum && c.Kind != KindSet {
 		return false
 	}
 	for rest := c.ColumnType; ; {

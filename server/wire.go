@@ -166,6 +166,11 @@ func (w *wire) assemble() (packet, error) {
 }
 
 func (w *wire) takePart(length int) error {
+	if need := len(w.assembled) + length; cap(w.assembled) < need { // in one step: what append would throw away is large
+		larger := make([]byte, len(w.assembled), max(need, 2*len(w.assembled)))
+		copy(larger, w.assembled)
+		w.assembled = larger
+	}
 	for length > 0 {
 		if err := w.fill(1); err != nil {
 			return err

@@ -22,7 +22,7 @@ type trap struct {
 
 // traps are all traps of tables that this version compares.
 func traps() []trap {
-	return slices.Concat(numberTraps, textTraps, timeTraps, rowTraps, keyTraps, harmlessTraps)
+	return slices.Concat(numberTraps, textTraps, timeTraps, rowTraps, keyTraps, keylessTraps, harmlessTraps)
 }
 
 // Names are the names of all traps.

@@ -69,7 +69,7 @@ var keyTraps = []trap{
 		damage: []string{"INSERT INTO {table} VALUES ('😀', 1)"}, want: extra("k=0xd83dde00")},
 	{name: "key_year", planted: "the row whose YEAR key is 0000 is missing",
 		create: "(k YEAR NOT NULL PRIMARY KEY, v INT)", fill: "SELECT IF(seq = 1, 0, 1950 + seq), seq FROM seq_1_to_100",
-		damage: []string{"DELETE FROM {table} WHERE v = 1"}, want: missing("k=0")},
+		damage: []string{"DELETE FROM {table} WHERE v = 1"}, want: missing("k=0000")},
 	{name: "key_unique", planted: "a row changed in a table without a primary key, which has a unique one",
 		create: "(a INT NOT NULL, v INT, UNIQUE KEY (a))", fill: "SELECT seq, seq FROM seq_1_to_100",
 		damage: []string{update("v = 0", "a = 50")}, want: changed("v", "a=50")},

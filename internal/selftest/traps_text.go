@@ -55,4 +55,10 @@ var textTraps = []trap{
 	{name: "odd_column_name", planted: "an INT differs in a column whose name holds a backtick, quotes, a percent sign and a ?",
 		create: "(id INT PRIMARY KEY, `a``b\"c'd%s?` INT)", fill: "SELECT seq, 1 FROM seq_1_to_100",
 		damage: []string{update("`a``b\"c'd%s?` = 2", "id = 50")}, want: changed("a`b\"c'd%s?", "id=50")},
+	{name: "enum_empty_member", planted: "an ENUM that has a member '' holds the error value, which reads as '' too",
+		create: "(id INT PRIMARY KEY, v ENUM('a',''))", fill: "SELECT seq, 2 FROM seq_1_to_99",
+		damage: []string{update("v = 'no such value'", "id = 49")}, want: changed("v+0", "id=49")},
+	{name: "set_empty_member", planted: "a SET that has a member '' holds no member, which reads as '' too",
+		create: "(id INT PRIMARY KEY, v SET('','a'))", fill: "SELECT seq, 1 FROM seq_1_to_100",
+		damage: []string{update("v = 0", "id = 50")}, want: changed("v+0", "id=50")},
 }
