@@ -129,12 +129,13 @@ func (l *Layout) selectWhere(condition string) string {
 
 // Reader reads the chunks of one table on one server, in the snapshot its session holds. It is for one goroutine.
 type Reader struct {
-	layout  *Layout
-	session *server.Session
-	ranges  [(chunker.HasLower | chunker.HasUpper) + 1]*server.Statement
-	point   *server.Statement
-	hasher  chunkHasher
-	buffer  []byte
+	layout      *Layout
+	session     *server.Session
+	ranges      [(chunker.HasLower | chunker.HasUpper) + 1]*server.Statement
+	point       *server.Statement // by key
+	pointByText *server.Statement // by key, for days that the calendar does not have
+	hasher      chunkHasher
+	buffer      []byte
 	// Of a table that is scanned:
 	multiset  *multiset // what the last Digest saw
 	keyBuffer []byte
@@ -213,15 +214,20 @@ func (r *Reader) withoutMetadataLock(ctx context.Context, read func() error) err
 // rowByKey reads the row whose key the server takes for equal to the given one; nil when there is none. The
 // returned encoding is that of the row's key columns. It runs inside withoutMetadataLock.
 func (r *Reader) rowByKey(ctx context.Context, key []driver.Value) ([]byte, error) {
-	if r.point == nil {
-		statement, err := r.session.Prepare(ctx, r.layout.selectWhere(r.layout.Key.Equals()))
+	point := &r.point
+	noDay := r.layout.Key.HasNoDay(key)
+	if noDay {
+		point = &r.pointByText
+	}
+	if *point == nil {
+		statement, err := r.session.Prepare(ctx, r.layout.selectWhere(r.layout.Key.Equals(noDay)))
 		if err != nil {
 			return nil, err
 		}
-		r.point = statement
+		*point = statement
 	}
 	var found []byte
-	err := r.point.StreamFields(ctx, r.layout.Key.EqualsArguments(key), func(values []server.Field) error {
+	err := (*point).StreamFields(ctx, r.layout.Key.EqualsArguments(key), func(values []server.Field) error {
 		encoded, err := r.encodeKey(nil, values)
 		found = encoded
 		return err
@@ -237,7 +243,7 @@ func (r *Reader) encodeKey(dst []byte, values []server.Field) ([]byte, error) {
 
 // Close frees the reader's statements; its session stays.
 func (r *Reader) Close() {
-	for _, statement := range append(r.ranges[:], r.point) {
+	for _, statement := range append(r.ranges[:], r.point, r.pointByText) {
 		if statement != nil {
 			_ = statement.Close()
 		}

@@ -98,7 +98,8 @@ func bound(column schema.Column) string {
 	case schema.KindDate:
 		return "CAST(? AS DATE)"
 	case schema.KindTime:
-		return fmt.Sprintf("CAST(? AS TIME(%d))", column.FractionalDigits)
+		// MySQL since 8.0.22 takes the parameter of CAST(? AS TIME) for a DATETIME, and '00:00:01' for midnight (9.7.4).
+		return fmt.Sprintf("CAST(CAST(? AS CHAR) AS TIME(%d))", column.FractionalDigits)
 	case schema.KindDateTime, schema.KindTimestamp:
 		return fmt.Sprintf("CAST(? AS DATETIME(%d))", column.FractionalDigits)
 	default:

@@ -3,6 +3,7 @@ package chunker
 import (
 	"database/sql/driver"
 	"strings"
+	"time"
 
 	"trueup/schema"
 )
@@ -93,21 +94,42 @@ func appendBeyond(arguments []driver.Value, values []Value) []driver.Value {
 }
 
 // Equals is the condition that the key is one that the server takes for equal to the values of EqualsArguments. No
-// key equals one that is no text of its character set: the server would look for it with question marks instead.
-func (k Key) Equals() string {
+// key equals one that is no text of its character set: the server would look for it with question marks instead. A day that
+// the calendar does not have is found only by its text (daysAsText), and not by way of the index.
+func (k Key) Equals(daysAsText bool) string {
 	parts := make([]string, 0, len(k.Columns))
 	for _, column := range k.Columns {
 		name, value := schema.QuoteIdentifier(column.Name), bound(column)
-		switch column.Kind {
-		case schema.KindText:
+		switch {
+		case column.Kind == schema.KindText:
 			parts = append(parts, name+" = "+value, "HEX("+value+") = HEX(?)")
-		case schema.KindEnum, schema.KindSet: // the text that was read, not the number that bounds a range
+		case column.Kind == schema.KindEnum, column.Kind == schema.KindSet, daysAsText && holdsDays(column.Kind): // the text that was read, not the number that bounds a range
 			parts = append(parts, "CAST("+name+" AS BINARY) = CAST(? AS BINARY)")
 		default:
 			parts = append(parts, name+" = "+value)
 		}
 	}
 	return strings.Join(parts, " AND ")
+}
+
+// HasNoDay tells whether one of the values, one a column, is a date that the calendar does not have, or zero.
+func (k Key) HasNoDay(values []driver.Value) bool {
+	for i, value := range values {
+		if text, isBytes := value.([]byte); isBytes && holdsDays(k.Columns[i].Kind) && !isDay(text) {
+			return true
+		}
+	}
+	return false
+}
+
+func holdsDays(kind schema.Kind) bool {
+	return kind == schema.KindDate || kind == schema.KindDateTime || kind == schema.KindTimestamp
+}
+
+// isDay tells whether a date, or a date and time, names a day of the calendar.
+func isDay(text []byte) bool {
+	_, err := time.Parse(time.DateOnly, string(text[:min(len(text), len(time.DateOnly))]))
+	return err == nil
 }
 
 // EqualsArguments are the arguments of Equals, one value a column.

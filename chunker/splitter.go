@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"io"
-	"time"
 	"unicode/utf8"
 
 	"trueup/schema"
@@ -131,8 +130,7 @@ func surelySurvives(column schema.Column, text []byte) bool {
 	case schema.KindText:
 		return asciiCompatible(column.Charset) && isASCII(text)
 	case schema.KindDate, schema.KindDateTime, schema.KindTimestamp:
-		_, err := time.Parse(time.DateOnly, string(text[:min(len(text), len(time.DateOnly))]))
-		return err == nil
+		return isDay(text)
 	default:
 		return true
 	}

@@ -167,7 +167,7 @@ func (w *wire) assemble() (packet, error) {
 
 func (w *wire) takePart(length int) error {
 	if need := len(w.assembled) + length; cap(w.assembled) < need { // in one step: what append would throw away is large
-		larger := make([]byte, len(w.assembled), max(need, 2*len(w.assembled)))
+		larger := make([]byte, len(w.assembled), need+need/4)
 		copy(larger, w.assembled)
 		w.assembled = larger
 	}
