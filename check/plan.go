@@ -203,8 +203,8 @@ func (r *run) comparedColumns(table, other *schema.Table) (columns []checksum.Co
 			left = append(left, pair.Source.Name+": left out by --ignore-columns")
 			continue
 		}
-		columns = append(columns, checksum.Column{Column: pair.Source, AsUTF8: pair.NeedsUTF8})
-		if pair.Source.HasEmptyMember() {
+		columns = append(columns, checksum.ColumnOf(pair))
+		if pair.Source.HasEmptyMember() && strings.EqualFold(pair.Source.ColumnType, pair.Replica.ColumnType) {
 			columns = append(columns, checksum.NumberOf(pair.Source))
 		}
 	}

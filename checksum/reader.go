@@ -21,20 +21,34 @@ type Column struct {
 	AsUTF8 bool
 	// Number reads the number of an ENUM or SET instead of its text; Kind is KindInteger then.
 	Number bool
+	// Decimal reads a DECIMAL as another one that holds the values of both sides; nil: as it is.
+	Decimal *schema.Decimal
+	stored  string // the name of the column whose Number is read
 }
 
 // NumberOf is the column that reads the numbers of an ENUM or SET, under the name that an expression for it has.
 func NumberOf(column schema.Column) Column {
-	number := Column{Column: column, Number: true}
+	number := Column{Column: column, Number: true, stored: column.Name}
 	number.Name, number.Kind = column.Name+"+0", schema.KindInteger
 	return number
+}
+
+// ColumnOf is how a column is read that both sides can have in different types.
+func ColumnOf(pair schema.ColumnPair) Column {
+	column := Column{Column: pair.Source, AsUTF8: pair.NeedsUTF8, Number: pair.NeedsNumber, Decimal: pair.DecimalOf}
+	if pair.NeedsNumber {
+		column.stored, column.Kind = column.Name, schema.KindInteger
+	}
+	return column
 }
 
 // expression is the SQL that reads the column.
 func (c Column) expression() string {
 	switch {
 	case c.Number:
-		return "CAST(" + schema.QuoteIdentifier(strings.TrimSuffix(c.Name, "+0")) + " AS UNSIGNED)"
+		return "CAST(" + schema.QuoteIdentifier(c.stored) + " AS UNSIGNED)"
+	case c.Decimal != nil:
+		return fmt.Sprintf("CAST(%s AS DECIMAL(%d,%d))", schema.QuoteIdentifier(c.Name), c.Decimal.Precision, c.Decimal.Scale)
 	case c.AsUTF8:
 		return "CONVERT(" + schema.QuoteIdentifier(c.Name) + " USING utf8mb4)"
 	default:
@@ -104,7 +118,7 @@ func (l *Layout) Algorithm() Algorithm {
 // SameAs tells whether two layouts of one table read the same columns in the same way.
 func (l *Layout) SameAs(other *Layout) bool {
 	return l.Scan == other.Scan && l.Key.Name == other.Key.Name && len(l.Key.Columns) == len(other.Key.Columns) && slices.EqualFunc(l.Columns, other.Columns, func(a, b Column) bool {
-		return a.Name == b.Name && a.AsUTF8 == b.AsUTF8 && a.Number == b.Number
+		return a.Name == b.Name && a.expression() == b.expression()
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"trueup/check"
 	"trueup/server"
 )
 
@@ -50,5 +51,42 @@ func checkSchemas(t *testing.T, on ServerRow) {
 		if reasons[table] != want {
 			t.Errorf("%s: %q, want %q", table, reasons[table], want)
 		}
+	}
+}
+
+// TestUnlikeTypesAreComparedByValue: where the sides' types differ but their values can be compared, they are; the
+// difference in type is reported, and no row is unless its value differs.
+func TestUnlikeTypesAreComparedByValue(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, _ ServerRow) { unlikeTypes(t) })
+}
+
+func unlikeTypes(t *testing.T) {
+	tp := NewTopology(t, Options{})
+	tp.Source.Exec(t, "CREATE DATABASE app",
+		"CREATE TABLE app.t (id INT PRIMARY KEY, d DECIMAL(10,2), e ENUM('a','b'), b BIT(3), i INT, l VARCHAR(20) CHARACTER SET latin1)",
+		"INSERT INTO app.t SELECT seq, -seq / 4, 1 + seq % 2, seq % 8, -seq, CONCAT('é', seq) FROM "+tp.Numbers(120),
+		"CREATE TABLE app.k (d DECIMAL(10,2) PRIMARY KEY, l VARCHAR(20) CHARACTER SET latin1, UNIQUE KEY (l))",
+		"INSERT INTO app.k SELECT seq / 4, CONCAT('é', seq) FROM "+tp.Numbers(120))
+	tp.WaitCaughtUp(t)
+	tp.Damage(t, 0, "ALTER TABLE app.t MODIFY d DECIMAL(14,4), MODIFY e ENUM('c','b','a'), MODIFY b BIT(9), MODIFY i BIGINT, MODIFY l VARCHAR(20) CHARACTER SET utf8mb4",
+		"ALTER TABLE app.k MODIFY d DECIMAL(14,4)")
+	result := runCheck(t, requestFor(tp))
+	if len(result.Differences) > 0 || len(result.SchemaDifferences) < 6 || result.Verdict != check.Different {
+		t.Errorf("only the types differ: %s", describe(result))
+	}
+	for _, table := range result.Tables {
+		if len(table.IgnoredColumns) > 0 {
+			t.Errorf("%s: %v were not compared", table.Table, table.IgnoredColumns)
+		}
+	}
+	tp.Damage(t, 0, "UPDATE app.t SET d = d + 0.0001 WHERE id = 7", "UPDATE app.t SET e = 'c' WHERE id = 8", "UPDATE app.t SET b = b + 256 WHERE id = 9",
+		"UPDATE app.t SET i = i - 4294967296 WHERE id = 10", "UPDATE app.t SET l = CONCAT('É', id) WHERE id = 11",
+		"UPDATE app.k SET l = 'x' WHERE d = 3", "UPDATE app.k SET d = d + 0.0001 WHERE d = 5")
+	result = runCheck(t, requestFor(tp))
+	want := []string{"changed app.k d=3.0000 l:0xe93132>x", "changed app.t id=10 i:-10>-4294967306", "changed app.t id=11 l:é11>É11", "changed app.t id=7 d:-1.7500>-1.7499",
+		"changed app.t id=8 e:a>c", "changed app.t id=9 b:1>257", "extra app.k d=5.0001", "missing app.k d=5.0000"}
+	if got := differenceTexts(result); !slices.Equal(got, want) {
+		t.Errorf("differences:\n%q\nwant:\n%q", got, want)
 	}
 }

@@ -11,7 +11,14 @@ type ColumnPair struct {
 	// NeedsUTF8 is true where the character sets differ: both sides have to send the text as utf8mb4, since the
 	// stored bytes of equal text differ.
 	NeedsUTF8 bool
+	// NeedsNumber is true for BIT of unlike widths: both sides have to send the number.
+	NeedsNumber bool
+	// DecimalOf is the DECIMAL that holds both sides' values where their scales differ, else nil.
+	DecimalOf *Decimal
 }
+
+// Decimal is the type DECIMAL(Precision, Scale).
+type Decimal struct{ Precision, Scale int }
 
 // LeftOut is a column that cannot be compared by value, and why, in words.
 type LeftOut struct {
@@ -34,7 +41,8 @@ func ComparableColumns(source, replica *Table) (columns []ColumnPair, left []Lef
 			continue
 		}
 		unlike := (s.Kind == KindText || s.Kind == KindEnum || s.Kind == KindSet) && normalCharset(s.Charset) != normalCharset(r.Charset)
-		columns = append(columns, ColumnPair{Source: s, Replica: r, NeedsUTF8: unlike})
+		columns = append(columns, ColumnPair{Source: s, Replica: r, NeedsUTF8: unlike, DecimalOf: commonDecimal(s, r),
+			NeedsNumber: s.Kind == KindBit && normalType(s) != normalType(r)})
 	}
 	for _, r := range replica.Columns {
 		if _, ok := source.Column(r.Name); !ok {
@@ -66,11 +74,11 @@ func incomparable(source, replica *Table, s, r Column) string {
 func incomparableTypes(s, r Column) string {
 	unlike := fmt.Sprintf("%s on the source, %s on the replica", s.ColumnType, r.ColumnType)
 	switch s.Kind {
-	case KindInteger, KindYear, KindText, KindDate, KindFloat, KindDouble:
-		return ""
+	case KindInteger, KindYear, KindText, KindDate, KindFloat, KindDouble, KindBit, KindEnum:
+		return "" // an ENUM by the text of its members
 	case KindDecimal:
-		if s.Scale != r.Scale {
-			return unlike + ": the scales differ"
+		if both := commonDecimal(s, r); both != nil && both.Precision > mostDigits {
+			return fmt.Sprintf("%s: no DECIMAL has the %d digits that hold both", unlike, both.Precision)
 		}
 	case KindTime, KindDateTime, KindTimestamp:
 		if s.FractionalDigits != r.FractionalDigits {
@@ -89,4 +97,16 @@ func incomparableTypes(s, r Column) string {
 		}
 	}
 	return ""
+}
+
+// mostDigits is the greatest precision of a DECIMAL on every server.
+const mostDigits = 65
+
+// commonDecimal is nil unless both are DECIMALs of unlike scales.
+func commonDecimal(s, r Column) *Decimal {
+	if s.Kind != KindDecimal || r.Kind != KindDecimal || s.Scale == r.Scale {
+		return nil
+	}
+	scale := max(s.Scale, r.Scale)
+	return &Decimal{Precision: max(s.Precision-s.Scale, r.Precision-r.Scale) + scale, Scale: scale}
 }

@@ -135,6 +135,7 @@ func TestCompareTableAndKeys(t *testing.T) {
 
 func TestComparableColumns(t *testing.T) {
 	t.Parallel()
+	wide := func(p, n int) func(*Column) { return func(c *Column) { c.Precision, c.Scale = p, n } }
 	scale := func(n int) func(*Column) { return func(c *Column) { c.Scale = n } }
 	digits := func(n int) func(*Column) { return func(c *Column) { c.FractionalDigits = n } }
 	latin, utf8 := charset("latin1", "latin1_bin"), charset("utf8mb4", "utf8mb4_bin")
@@ -145,7 +146,8 @@ func TestComparableColumns(t *testing.T) {
 		{columnOf("c", "int"), columnOf("C", "bigint unsigned"), true, false},
 		{columnOf("c", "int"), columnOf("c", "decimal(10,0)"), false, false},
 		{columnOf("c", "decimal(10,2)", scale(2)), columnOf("c", "decimal(12,2)", scale(2)), true, false},
-		{columnOf("c", "decimal(10,2)", scale(2)), columnOf("c", "decimal(10,3)", scale(3)), false, false},
+		{columnOf("c", "decimal(10,2)", scale(2)), columnOf("c", "decimal(10,3)", scale(3)), true, false},
+		{columnOf("c", "decimal(65,30)", wide(65, 30)), columnOf("c", "decimal(65,0)", wide(65, 0)), false, false},
 		{columnOf("c", "char(5)", latin), columnOf("c", "text", latin), true, false},
 		{columnOf("c", "text", latin), columnOf("c", "text", utf8), true, true},
 		{columnOf("c", "text", charset("utf8", "utf8_bin")), columnOf("c", "text", charset("utf8mb3", "utf8mb3_bin")), true, false},
@@ -159,8 +161,8 @@ func TestComparableColumns(t *testing.T) {
 		{columnOf("c", "float"), columnOf("c", "float(7,3)"), true, false},
 		{columnOf("c", "float"), columnOf("c", "double"), false, false},
 		{columnOf("c", "enum('a')", utf8), columnOf("c", "enum('a')", latin), true, true},
-		{columnOf("c", "enum('a')"), columnOf("c", "enum('a','b')"), false, false},
-		{columnOf("c", "bit(3)"), columnOf("c", "bit(4)"), false, false},
+		{columnOf("c", "enum('a')"), columnOf("c", "enum('a','b')"), true, false},
+		{columnOf("c", "bit(3)"), columnOf("c", "bit(4)"), true, false},
 		{columnOf("c", "point"), columnOf("c", "point"), true, false},
 		{columnOf("c", "point"), columnOf("c", "geometry"), false, false},
 		{columnOf("c", "inet4"), columnOf("c", "inet6"), false, false},
