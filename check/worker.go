@@ -127,7 +127,7 @@ func (w *worker) digest(ctx context.Context, j job, result *chunkResult) ([]*che
 		reader := w.replicas[i]
 		group.Go(func() error {
 			return protect(func() error {
-				digest, err := reader.Digest(ctx, j.chunk)
+				digest, err := w.digestOn(ctx, reader, j.chunk)
 				if failures[i] = err; err == nil {
 					digests[i] = &digest
 				}
@@ -136,7 +136,7 @@ func (w *worker) digest(ctx context.Context, j job, result *chunkResult) ([]*che
 		})
 	}
 	var sourceErr error
-	result.source, sourceErr = w.source.Digest(ctx, j.chunk)
+	result.source, sourceErr = w.digestOn(ctx, w.source, j.chunk)
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
@@ -149,6 +149,20 @@ func (w *worker) digest(ctx context.Context, j job, result *chunkResult) ([]*che
 		}
 	}
 	return digests, sourceErr
+}
+
+// digestOn digests a chunk on one server and warns where the server read far more than the chunk for it.
+func (w *worker) digestOn(ctx context.Context, reader *checksum.Reader, chunk chunker.Chunk) (checksum.Digest, error) {
+	digest, cost, known, err := reader.FirstCost(ctx, chunk)
+	if known && cost.IsScan() {
+		layout := reader.Layout()
+		w.run.warnOnce("%s: %s.%s: the server does not use key %s for the chunks' bounds: every chunk reads far more rows than it has. "+
+			"The verdict is right, but the check is slow: ANALYZE the table, or look at its statistics and optimizer switches",
+			reader.Session().Server().Address(), layout.Database, layout.Table, layout.Key.Name)
+		w.run.request.Logger.Info("a chunk's cost", "server", reader.Session().Server().Address(), "table", layout.Database+"."+layout.Table,
+			"rows read", cost.Reads, "rows", cost.Rows)
+	}
+	return digest, err
 }
 
 // ofSource tells whether a statement on the source failed.

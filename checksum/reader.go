@@ -150,6 +150,7 @@ type Reader struct {
 	pointByText *server.Statement // by key, for days that the calendar does not have
 	hasher      chunkHasher
 	buffer      []byte
+	costKnown   bool // FirstCost was asked
 	// Of a table that is scanned:
 	multiset  *multiset // what the last Digest saw
 	keyBuffer []byte
