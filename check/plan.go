@@ -148,6 +148,7 @@ func (r *run) planComparison(state *tableState, table, other *schema.Table, repl
 		return
 	}
 	state.leave(left)
+	state.convert(layout)
 	for _, t := range state.tasks {
 		if t.layout.SameAs(layout) {
 			t.replicas = append(t.replicas, replica)

@@ -110,6 +110,7 @@ type TableResult struct {
 	Coverage         Coverage
 	Duration         time.Duration // from the first chunk handed out to the last one compared
 	IgnoredColumns   []string      // columns that were left out: asked for, or not comparable by value
+	Converted        []string      // columns that were not compared as they are stored, and how instead
 	Replicas         []TableReplicaResult
 }
 

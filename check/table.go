@@ -96,6 +96,15 @@ func (s *tableState) leave(columns []string) {
 	}
 }
 
+// convert notes columns that are not compared as they are stored.
+func (s *tableState) convert(layout *checksum.Layout) {
+	for _, column := range layout.Columns {
+		if how := column.Conversion(); how != "" && !slices.Contains(s.result.Converted, column.Name+": "+how) {
+			s.result.Converted = append(s.result.Converted, column.Name+": "+how)
+		}
+	}
+}
+
 // settle derives the table's verdict from those on the replicas; the reason is that of the gravest.
 func (s *tableState) settle() {
 	s.result.Replicas = s.result.Replicas[:0]

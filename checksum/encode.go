@@ -86,6 +86,11 @@ func appendBytesOf(dst []byte, kind schema.Kind, v []byte) ([]byte, error) {
 			return dst, &ValueError{Kind: kind, Value: v}
 		}
 		return appendUint(dst, n), nil
+	case schema.KindJSONValue:
+		if canonical, ok := canonicalJSON(v); ok {
+			return append(appendSize(dst, tagText, len(canonical)), canonical...), nil
+		}
+		return append(appendSize(dst, tagBytes, len(v)), v...), nil
 	default:
 		tag, known := sizedTag(kind)
 		if !known {

@@ -36,10 +36,29 @@ func NumberOf(column schema.Column) Column {
 // ColumnOf is how a column is read that both sides can have in different types.
 func ColumnOf(pair schema.ColumnPair) Column {
 	column := Column{Column: pair.Source, AsUTF8: pair.NeedsUTF8, Number: pair.NeedsNumber, Decimal: pair.DecimalOf}
-	if pair.NeedsNumber {
+	switch {
+	case pair.NeedsNumber:
 		column.stored, column.Kind = column.Name, schema.KindInteger
+	case pair.NeedsJSON:
+		column.Kind = schema.KindJSONValue
 	}
 	return column
+}
+
+// Conversion says in words how the column is compared where that is not as it is stored; "" else.
+func (c Column) Conversion() string {
+	switch {
+	case c.Kind == schema.KindJSONValue:
+		return "as JSON values: white space, the order of members and how numbers are written do not count"
+	case c.AsUTF8:
+		return "converted to utf8mb4: the character sets differ"
+	case c.Decimal != nil:
+		return fmt.Sprintf("as DECIMAL(%d,%d)", c.Decimal.Precision, c.Decimal.Scale)
+	case c.Number && c.stored == c.Name:
+		return "as a number"
+	default:
+		return ""
+	}
 }
 
 // expression is the SQL that reads the column.
@@ -118,7 +137,7 @@ func (l *Layout) Algorithm() Algorithm {
 // SameAs tells whether two layouts of one table read the same columns in the same way.
 func (l *Layout) SameAs(other *Layout) bool {
 	return l.Scan == other.Scan && l.Key.Name == other.Key.Name && len(l.Key.Columns) == len(other.Key.Columns) && slices.EqualFunc(l.Columns, other.Columns, func(a, b Column) bool {
-		return a.Name == b.Name && a.expression() == b.expression()
+		return a.Name == b.Name && a.Kind == b.Kind && a.expression() == b.expression()
 	})
 }
 

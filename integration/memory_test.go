@@ -89,16 +89,22 @@ func TestMemoryIsFlat(t *testing.T) {
 	program := filepath.Join(buildTrueup(t), "trueup")
 	tp := NewTopology(t, Options{GTID: true})
 	tp.Source.CreateUser(t, "checker", "ALL ON *.*")
+	const fills = 10
 	rows := times(200_000, 3_300_000)
 	columns := "(id INT NOT NULL, pad CHAR(190) CHARACTER SET latin1 NOT NULL)"
 	tp.Source.Exec(t, "CREATE DATABASE app", "CREATE TABLE app.small (id INT PRIMARY KEY)", "CREATE TABLE app.keyless "+columns, "CREATE TABLE app.keyed "+columns,
 		"ALTER TABLE app.keyed ADD PRIMARY KEY (id)", "CREATE TABLE app.grown LIKE app.keyed", "CREATE TABLE app.copies "+columns,
-		fmt.Sprintf("INSERT INTO app.keyless SELECT seq, MD5(seq) FROM %s", tp.Numbers(rows)),
-		fmt.Sprintf("INSERT INTO app.copies SELECT 1, 'the same' FROM %s", tp.Numbers(rows)),
-		"INSERT INTO app.keyed SELECT * FROM app.keyless")
-	tp.WaitCaughtUp(t)
-	tp.Damage(t, 0, "UPDATE app.keyless SET pad = CONCAT(pad, '.')", "INSERT INTO app.grown SELECT * FROM app.keyed", "TRUNCATE app.keyed",
-		"UPDATE app.copies SET pad = 'another' LIMIT 1000")
+		"ALTER TABLE app.keyless ADD KEY (id)")
+	for done := 0; done < rows; done += rows / fills {
+		numbers := tp.Numbers(rows / fills)
+		tp.Source.Exec(t, fmt.Sprintf("INSERT INTO app.keyless SELECT %d + seq, MD5(seq) FROM %s", done, numbers),
+			fmt.Sprintf("INSERT INTO app.keyed SELECT %d + seq, MD5(seq) FROM %s", done, numbers),
+			fmt.Sprintf("INSERT INTO app.copies SELECT 1, 'the same' FROM %s", numbers))
+		tp.WaitCaughtUp(t)
+		tp.Damage(t, 0, fmt.Sprintf("INSERT INTO app.grown SELECT * FROM app.keyed WHERE id > %d", done),
+			fmt.Sprintf("UPDATE app.keyless SET pad = CONCAT(pad, '.') WHERE id > %d", done))
+	}
+	tp.Damage(t, 0, "TRUNCATE app.keyed", "UPDATE app.copies SET pad = 'another' LIMIT 1000")
 	base := measureCheck(t, program, tp, "app.small").peakBytes
 	tableBytes := int64(rows) * 194
 	limit := base + max(tableBytes/10, 40<<20)

@@ -111,10 +111,10 @@ func tableOf(t check.TableResult) Table {
 		KeyUsed: t.KeyUsed, Digest: t.Digest, Rows: t.Rows, Bytes: t.Bytes,
 		ChunksVerified: t.ChunksVerified, ChunksUnverified: t.ChunksUnverified, ChunksDifferent: t.ChunksDifferent,
 		DurationSeconds: seconds(t.Duration),
-		IgnoredColumns:  each(t.IgnoredColumns, same[string]),
-		Epochs:          each(t.Epochs, same[int]),
-		Coverage:        coverageOf(t.Coverage),
-		Replicas:        each(t.Replicas, tableReplicaOf),
+		IgnoredColumns:  each(t.IgnoredColumns, same[string]), ConvertedColumns: each(t.Converted, same[string]),
+		Epochs:   each(t.Epochs, same[int]),
+		Coverage: coverageOf(t.Coverage),
+		Replicas: each(t.Replicas, tableReplicaOf),
 	}
 }
 

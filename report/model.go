@@ -108,6 +108,7 @@ type Table struct {
 	ChunksDifferent  int            `json:"chunks_different"`
 	DurationSeconds  float64        `json:"duration_seconds"`
 	IgnoredColumns   []string       `json:"ignored_columns"`
+	ConvertedColumns []string       `json:"converted_columns"`
 	Epochs           []int          `json:"epochs"`
 	Coverage         Coverage       `json:"coverage"`
 	Replicas         []TableReplica `json:"replicas"`

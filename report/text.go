@@ -28,6 +28,7 @@ func WriteText(w io.Writer, c Check, options TextOptions) error {
 	t.header()
 	t.tableSection()
 	t.notComparedSection()
+	t.columnSection()
 	t.schemaSection()
 	t.differenceSection()
 	t.unverifiedSection()

@@ -13,6 +13,8 @@ type ColumnPair struct {
 	NeedsUTF8 bool
 	// NeedsNumber is true for BIT of unlike widths: both sides have to send the number.
 	NeedsNumber bool
+	// NeedsJSON is true for MySQL's JSON on one side and text, as MariaDB has it, on the other.
+	NeedsJSON bool
 	// DecimalOf is the DECIMAL that holds both sides' values where their scales differ, else nil.
 	DecimalOf *Decimal
 }
@@ -40,9 +42,9 @@ func ComparableColumns(source, replica *Table) (columns []ColumnPair, left []Lef
 			left = append(left, LeftOut{s.Name, why})
 			continue
 		}
-		unlike := (s.Kind == KindText || s.Kind == KindEnum || s.Kind == KindSet) && normalCharset(s.Charset) != normalCharset(r.Charset)
+		unlike := (hasText(s.Kind) || hasText(r.Kind)) && normalCharset(textCharset(s)) != normalCharset(textCharset(r))
 		columns = append(columns, ColumnPair{Source: s, Replica: r, NeedsUTF8: unlike, DecimalOf: commonDecimal(s, r),
-			NeedsNumber: s.Kind == KindBit && normalType(s) != normalType(r)})
+			NeedsJSON: jsonAndText(s, r), NeedsNumber: s.Kind == KindBit && normalType(s) != normalType(r)})
 	}
 	for _, r := range replica.Columns {
 		if _, ok := source.Column(r.Name); !ok {
@@ -64,6 +66,8 @@ func incomparable(source, replica *Table, s, r Column) string {
 		return "it holds transaction ids, which are each server's own"
 	case s.endsPeriod():
 		return "in current rows it is a constant, which depends on the server's version"
+	case jsonAndText(s, r):
+		return ""
 	case s.Kind != r.Kind:
 		return fmt.Sprintf("%s on the source, %s on the replica", s.ColumnType, r.ColumnType)
 	}
@@ -97,6 +101,20 @@ func incomparableTypes(s, r Column) string {
 		}
 	}
 	return ""
+}
+
+func jsonAndText(s, r Column) bool {
+	return s.Kind == KindJSON && r.Kind == KindText || s.Kind == KindText && r.Kind == KindJSON
+}
+
+func hasText(kind Kind) bool { return kind == KindText || kind == KindEnum || kind == KindSet }
+
+// textCharset is the character set in which a column's values are sent: JSON always comes as utf8mb4.
+func textCharset(c Column) string {
+	if c.Kind == KindJSON {
+		return "utf8mb4"
+	}
+	return c.Charset
 }
 
 // mostDigits is the greatest precision of a DECIMAL on every server.

@@ -99,12 +99,14 @@ func commonNames(t, other *Table) []string {
 
 func (c *comparison) column(s, r Column) {
 	object := "column " + s.Name
-	if normalType(s) != normalType(r) {
-		c.add(object, "type", s.ColumnType, r.ColumnType)
-	}
 	c.flag(object, "nullable", s.Nullable, r.Nullable)
-	c.text(object, "charset", s.Charset, r.Charset, normalCharset)
-	c.text(object, "collation", s.Collation, r.Collation, normalCharset)
+	if !c.sameJSON(s, r) {
+		if normalType(s) != normalType(r) {
+			c.add(object, "type", s.ColumnType, r.ColumnType)
+		}
+		c.text(object, "charset", s.Charset, r.Charset, normalCharset)
+		c.text(object, "collation", s.Collation, r.Collation, normalCharset)
+	}
 	if !sameDefault(s, r) {
 		c.add(object, "default", defaultText(s), defaultText(r))
 	}
@@ -113,6 +115,13 @@ func (c *comparison) column(s, r Column) {
 	if !sameGeneration(s, r) {
 		c.add(object, "generated", orNone(s.GenerationExpr), orNone(r.GenerationExpr))
 	}
+}
+
+// sameJSON tells whether both columns were declared JSON, each as its family has it: MariaDB's is another name for LONGTEXT.
+//
+// https://mariadb.com/kb/en/json-data-type/
+func (c *comparison) sameJSON(s, r Column) bool {
+	return c.source.Flavor != c.replica.Flavor && jsonAndText(s, r) && (s.DataType == "longtext" || r.DataType == "longtext")
 }
 
 func sameDefault(s, r Column) bool {

@@ -28,7 +28,7 @@ var kindNames = [...]string{
 	KindFloat: "FLOAT", KindDouble: "DOUBLE", KindBit: "BIT", KindText: "text", KindBinary: "binary",
 	KindEnum: "ENUM", KindSet: "SET", KindDate: "DATE", KindTime: "TIME", KindDateTime: "DATETIME",
 	KindTimestamp: "TIMESTAMP", KindJSON: "JSON", KindGeometry: "a spatial type", KindUUID: "UUID",
-	KindInet: "INET", KindVector: "VECTOR",
+	KindInet: "INET", KindVector: "VECTOR", KindJSONValue: "JSON",
 }
 
 // String is the kind in words, for messages.

@@ -16,6 +16,7 @@ const tablesQuery = `SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_
 func (l *loader) loadTables(ctx context.Context) error {
 	return l.stream(ctx, tablesQuery, func(r *row) {
 		t := &Table{
+			Flavor:   l.session.Server().Identity().Flavor,
 			Database: r.text(0), Name: r.text(1), Kind: tableKind(r.text(2)), Engine: r.text(3), Collation: r.text(4),
 			RowsEstimate: r.number(5), BytesEstimate: r.number(6),
 			Partitioned: strings.Contains(strings.ToLower(r.text(7)), "partitioned"),

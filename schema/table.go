@@ -1,5 +1,7 @@
 package schema
 
+import "trueup/server"
+
 // TableKind tells what stands behind a name in information_schema.TABLES.
 type TableKind uint8
 
@@ -14,6 +16,7 @@ const (
 // Table is one table's definition as one server reports it.
 type Table struct {
 	Database, Name string
+	Flavor         server.Flavor // of the server that has it
 	Kind           TableKind
 	Engine         string
 	Collation      string // the table's default collation
@@ -53,6 +56,7 @@ const (
 	KindUUID           // MariaDB UUID
 	KindInet           // MariaDB INET4, INET6
 	KindVector         // VECTOR
+	KindJSONValue      // JSON that is compared by value, since it is text on one of the sides
 )
 
 // Column is one column's definition.
