@@ -91,7 +91,11 @@ func showFrom(v *Value, from int) string {
 	case v.Bytes > 0: // a part
 		whole := *v
 		whole.Bytes = 0
-		return fmt.Sprintf("%s (from byte %s of %s)", showFrom(&whole, from), grouped(v.Offset+1), grouped(v.Bytes))
+		shown := showFrom(&whole, from)
+		if note := strings.LastIndex(shown, " ("); note > 0 && strings.HasSuffix(shown, ")") {
+			shown = shown[:note] // how long the part is says nothing
+		}
+		return fmt.Sprintf("%s (of %s bytes)", shown, grouped(v.Bytes))
 	case v.Encoding == "hex":
 		return "0x" + cut([]rune(*v.Value), from, func(s string) string { return s }, "byte", 2)
 	case isNumber(*v.Value):

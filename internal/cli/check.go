@@ -227,7 +227,9 @@ func checkAndReport(ctx context.Context, request check.Request, options outputOp
 	shown := options.showsText(result)
 	err = writeReport(done, options, output, lines, shown)
 	if file, isFile := request.Differences.(*differencesFile); isFile && err == nil {
-		err = file.Finish(result)
+		if err = file.Finish(result); err != nil {
+			err = fmt.Errorf("the file of differences: %w", err)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("the check ended with exit code %d (%s), but its report could not be written: %w", done.ExitCode, report.CodeMeaning(done.ExitCode), err)
