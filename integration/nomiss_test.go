@@ -1,0 +1,321 @@
+package integration
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"trueup/check"
+	"trueup/chunker"
+)
+
+// EnvNoMissSeed is the seed of the first case of TestNoMiss, and EnvNoMissCases how many follow from it: a failing case
+// names its seed, and replays with it and 1.
+const (
+	EnvNoMissSeed  = "TRUEUP_NOMISS_SEED"
+	EnvNoMissCases = "TRUEUP_NOMISS_CASES"
+)
+
+// casesAtOnce are the tables of one check.
+const casesAtOnce = 50
+
+// TestNoMiss: in generated tables of every type and key, every damaged row is listed with its key, its kind and
+// exactly the columns in which it differs, and no other row is.
+func TestNoMiss(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, on ServerRow) {
+		cases := times(1000, 10_000)
+		if !on.Local() {
+			cases = 200
+		}
+		seed, replayed := envNumber(t, EnvNoMissSeed), envNumber(t, EnvNoMissCases)
+		if seed == 0 {
+			seed = uint64(time.Now().UnixMilli())
+		}
+		if replayed > 0 {
+			cases = int(replayed)
+		}
+		began := time.Now()
+		run := newMissRun(t, on)
+		for first := 0; first < cases && !t.Failed(); first += casesAtOnce {
+			run.batch(t, seed+uint64(first), min(casesAtOnce, cases-first))
+		}
+		t.Logf("%s=%d: %d cases in %v, %d rows, %d differences", EnvNoMissSeed, seed, cases, time.Since(began).Round(time.Millisecond), run.rows, run.differences)
+		run.requireEffects(t)
+		requireReplicating(t, run.tp.Replicas...)
+	})
+}
+
+func envNumber(t testing.TB, name string) uint64 {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
+}
+
+// missRun is the servers and what was done to them.
+type missRun struct {
+	on        ServerRow
+	tp        *Topology
+	pool      *kindPool
+	writers   []*sql.Conn // of the source, logged
+	source    *sql.Conn   // not logged
+	replica   *sql.Conn   // not logged
+	tries     map[string]int
+	effects   map[string]int
+	databases int
+
+	rows, differences int
+}
+
+// missSession lets through every value that a table can hold.
+const missSession = "SET sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+00:00', sql_log_bin = "
+
+func newMissRun(t testing.TB, on ServerRow) *missRun {
+	// Tables in the system tablespace are made and dropped without files of their own.
+	args := []string{"--innodb-file-per-table=0"}
+	r := &missRun{on: on, tp: NewTopology(t, Options{GTID: true, SourceArgs: args, ReplicaArgs: args}), tries: map[string]int{}, effects: map[string]int{}}
+	column := "COLLATION_NAME"
+	if on.IsMariaDB(10, 10, 0) || on.IsMariaDB(10, 6, 9) {
+		column = "FULL_COLLATION_NAME"
+	}
+	collations := map[string]bool{}
+	for _, row := range r.tp.Source.Query(t, "SELECT "+column+" FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY") {
+		collations[row[0]] = true
+	}
+	r.pool = poolOf(on, collations)
+	for range 3 {
+		r.writers = append(r.writers, missConn(t, r.tp.Source, missSession+"1"))
+	}
+	r.source, r.replica = missConn(t, r.tp.Source, missSession+"0"), missConn(t, r.tp.Replica(0), missSession+"0")
+	return r
+}
+
+func missConn(t testing.TB, n *Node, settings string) *sql.Conn {
+	t.Helper()
+	conn, err := n.DB.Conn(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if _, err := conn.ExecContext(context.Background(), settings); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// batch makes so many tables in a database of their own, damages them and checks the database once.
+func (r *missRun) batch(t *testing.T, seed uint64, count int) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	r.databases++
+	database := fmt.Sprint("nomiss", r.databases)
+	r.tp.Source.Exec(t, "CREATE DATABASE "+database+" CHARACTER SET utf8mb4")
+	generator := &missGenerator{on: r.on, pool: r.pool}
+	tables := make([]*missTable, count)
+	for i := range tables {
+		tables[i] = generator.newTable(database, i, seed+uint64(i))
+	}
+	if err := r.create(ctx, tables); err != nil {
+		t.Fatal(err)
+	}
+	r.tp.WaitCaughtUp(t)
+	states := make([]*missState, count)
+	for i, table := range tables {
+		var err error
+		if states[i], err = r.damage(ctx, generator, table); err != nil {
+			t.Fatalf("seed %d: %v\n%s", table.seed, err, table.create())
+		}
+	}
+	random := rand.New(rand.NewPCG(seed, 2))
+	request := requestFor(r.tp)
+	request.Filters.Databases = []string{database}
+	request.Workers, request.MaxDifferences = 2+random.IntN(3), 1_000_000
+	request.Size = chunker.SizeOptions{Rows: 1 + random.IntN(20)}
+	result := runCheck(t, request)
+	r.verify(ctx, t, result, states, request.Size.Rows)
+	r.tp.Source.Exec(t, "DROP DATABASE "+database)
+}
+
+func (r *missRun) create(ctx context.Context, tables []*missTable) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for w, writer := range r.writers {
+		group.Go(func() error {
+			for i := w; i < len(tables); i += len(r.writers) {
+				statements := []string{tables[i].create()}
+				if len(tables[i].rows) > 0 {
+					statements = append(statements, tables[i].insert(tables[i].rows...))
+				}
+				for _, statement := range statements {
+					if _, err := writer.ExecContext(ctx, statement); err != nil {
+						return fmt.Errorf("seed %d: %s: %w", tables[i].seed, statement, err)
+					}
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// damage plans and does the damage to a table and reads what it holds then.
+func (r *missRun) damage(ctx context.Context, generator *missGenerator, table *missTable) (*missState, error) {
+	rows, err := table.readExact(ctx, r.source)
+	if err != nil {
+		return nil, err
+	}
+	generator.planDamage(table, rows)
+	effects := map[string]bool{}
+	for _, d := range table.damage {
+		conn := r.replica
+		if d.onSource {
+			conn = r.source
+		}
+		result, err := conn.ExecContext(ctx, d.sql)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", d.sql, err)
+		}
+		if affected, err := result.RowsAffected(); err == nil && affected > 0 {
+			effects[d.trap] = true
+		}
+	}
+	if table.trap != nil {
+		r.tries[table.trap.name]++
+		if effects[table.trap.name] {
+			r.effects[table.trap.name]++
+		}
+	}
+	state := &missState{table: table}
+	if state.source, err = table.readExact(ctx, r.source); err != nil {
+		return nil, err
+	}
+	state.replica, err = table.readExact(ctx, r.replica)
+	return state, err
+}
+
+// verify holds what was found against what is expected, table by table.
+func (r *missRun) verify(ctx context.Context, t *testing.T, result *check.Result, states []*missState, chunkRows int) {
+	t.Helper()
+	found, listed := map[string]check.TableResult{}, map[string][]check.RowDifference{}
+	for _, table := range result.Tables {
+		found[table.Table] = table
+	}
+	for _, d := range result.Differences {
+		listed[d.Table] = append(listed[d.Table], d)
+	}
+	if len(result.Tables) != len(states) || len(result.SchemaDifferences) > 0 || result.DifferencesTruncated {
+		t.Errorf("%d tables, want %d; truncated: %v; schema differences: %+v", len(result.Tables), len(states), result.DifferencesTruncated, result.SchemaDifferences)
+	}
+	for _, state := range states {
+		table := state.table
+		want, problems := r.judge(ctx, state, found[table.name], listed[table.name])
+		r.rows += len(state.source) + len(state.replica)
+		r.differences += len(want)
+		if problems != "" {
+			t.Errorf("%s=%d %s=1, %s, trap %s, chunks of %d rows: %s", EnvNoMissSeed, table.seed, EnvNoMissCases, table.shape, table.trapName(), chunkRows, problems)
+			t.Logf("%s;\n%s", table.create(), table.history())
+		}
+	}
+}
+
+func (t *missTable) trapName() string {
+	if t.trap == nil {
+		return "none"
+	}
+	return t.trap.name
+}
+
+// history is what was done to the table, to be run by hand.
+func (t *missTable) history() string {
+	var b strings.Builder
+	if len(t.rows) > 0 {
+		fmt.Fprintln(&b, t.insert(t.rows...)+";")
+	}
+	for _, d := range t.damage {
+		where := "replica"
+		if d.onSource {
+			where = "source"
+		}
+		fmt.Fprintf(&b, "%s; -- on the %s: %s\n", d.sql, where, d.trap)
+	}
+	return b.String()
+}
+
+// judge says what is wrong with a table's part of the result, "" when nothing is, and what was to be listed.
+func (r *missRun) judge(ctx context.Context, state *missState, result check.TableResult, listed []check.RowDifference) (want []string, problems string) {
+	table := state.table
+	key, err := table.keyUsed(result.KeyUsed)
+	if err != nil {
+		return nil, fmt.Sprintf("%v (%s %s %s)", err, result.Verdict, result.ReasonCode, result.Reason)
+	}
+	if want, err = state.expected(ctx, r.replica, key); err != nil {
+		return nil, err.Error()
+	}
+	var got []string
+	for _, d := range listed {
+		got = append(got, table.foundLine(d))
+		if d.Kind != check.Changed && len(d.Columns) != len(table.columns) {
+			problems += fmt.Sprintf("\n%d of %d columns of a row: %s", len(d.Columns), len(table.columns), table.foundLine(d))
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		problems += fmt.Sprintf("\ngot:\n\t%s\nwant:\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
+	}
+	verdict := check.Equal
+	if len(want) > 0 {
+		verdict = check.Different
+	}
+	if result.Verdict != verdict || result.Rows != int64(len(state.source)) || len(result.Replicas) != 1 || result.Replicas[0].Rows != int64(len(state.replica)) {
+		problems += fmt.Sprintf("\n%s %s %s, rows %d and %+v; want %s, %d and %d rows", result.Verdict, result.ReasonCode, result.Reason, result.Rows, result.Replicas,
+			verdict, len(state.source), len(state.replica))
+	}
+	return want, problems
+}
+
+// keyUsed finds the key that the result names among those that may be used: the primary key if it is one of them.
+func (t *missTable) keyUsed(name string) ([]*missColumn, error) {
+	hasPrimary := slices.ContainsFunc(t.keys, func(k missKey) bool { return k.usable && k.name == primaryName })
+	anyUsable := slices.ContainsFunc(t.keys, func(k missKey) bool { return k.usable })
+	for _, key := range t.keys {
+		if key.name == name && key.usable && (key.name == primaryName) == hasPrimary {
+			return key.columns, nil
+		}
+	}
+	if !anyUsable && name == "" {
+		return nil, nil
+	}
+	return nil, fmt.Errorf("the key used is %q", name)
+}
+
+// requireEffects fails when a trap was tried and hardly ever took effect: then the test has proven nothing of it.
+func (r *missRun) requireEffects(t testing.TB) {
+	t.Helper()
+	var counts []string
+	for _, trap := range trapsOf(r.on) {
+		tries, effects := r.tries[trap.name], r.effects[trap.name]
+		counts = append(counts, fmt.Sprintf("%s %d/%d", trap.name, effects, tries))
+		if !trap.maybe && tries > 1 && effects*2 < tries {
+			t.Errorf("%s took effect in %d of %d cases", trap.name, effects, tries)
+		}
+	}
+	slices.SortFunc(counts, cmp.Compare[string])
+	t.Logf("traps that took effect, of those set: %s", strings.Join(counts, ", "))
+}
