@@ -42,7 +42,8 @@ func (t *trap) dataColumns() int {
 func trapsOf(on ServerRow) []trap {
 	return slices.DeleteFunc(slices.Concat(numberTraps, textTraps, timeTraps, otherTraps, rowTraps), func(t trap) bool {
 		return t.flavor != server.UnknownFlavor && t.flavor != on.Flavor ||
-			strings.HasPrefix(t.name, "JSON") && !on.IsMariaDB(10, 2, 7) && !on.IsMySQL(5, 7, 8) || t.name == addressTrap && !on.IsMariaDB(10, 5, 0)
+			strings.HasPrefix(t.name, "JSON") && !on.IsMariaDB(10, 2, 7) && !on.IsMySQL(5, 7, 8) || t.name == addressTrap && !on.IsMariaDB(10, 5, 0) ||
+			t.name == emptyMemberTrap && knownEmptyMember
 	})
 }
 
@@ -181,16 +182,25 @@ var timeTraps = []trap{
 	{name: "hour that comes twice", suits: ofClass(timestamps), pair: moments("2026-10-25 00:30:00", "2026-10-25 01:30:00")},
 }
 
-const addressTrap = "last digit of an address"
+const (
+	addressTrap     = "last digit of an address"
+	emptyMemberTrap = "ENUM without a value and with an empty member"
+)
+
+// knownEmptyMember: a known gap, for which the trap is not set. The servers send the text of an ENUM, which is the same for
+// index 0 (no value of the list) and for a member that is empty.
+const knownEmptyMember = true
 
 var otherTraps = []trap{
-	{name: "ENUM without a value", suits: ofClass(enums), pair: always("0", "1")},
+	{name: "ENUM without a value", suits: ofType("ENUM('x'"), pair: always("0", "1")},
 	{name: "ENUM with an empty member", suits: ofType("ENUM('a'"), pair: always("5", "2")},
+	{name: emptyMemberTrap, suits: ofType("ENUM('a'"), pair: always("0", "5")},
 	{name: "SET without a member", suits: ofClass(sets), pair: always("0", "1")},
 	{name: "SET and NULL", suits: ofClass(sets), nullable: true, pair: fromNull("0")},
 	{name: "JSON white space", flavor: server.MariaDB, suits: ofClass(documents), pair: always(`'{"a": 1, "b": 2}'`, `'{"a":1,"b":2}'`)},
 	{name: "JSON order", flavor: server.MariaDB, suits: ofClass(documents), pair: always(`'{"a": 1, "b": 2}'`, `'{"b": 2, "a": 1}'`)},
-	{name: "JSON 1 and 1.0", suits: ofClass(documents), pair: always(`'[1, 2]'`, `'[1.0, 2]'`)},
+	// MySQL takes them for equal and may leave the row as it is.
+	{name: "JSON 1 and 1.0", suits: ofClass(documents), maybe: true, pair: always(`'[1, 2]'`, `'[1.0, 2]'`)},
 	{name: "SRID", suits: ofClass(geometries), pair: always("ST_GeomFromText('POINT(1 2)')", "ST_GeomFromText('POINT(1 2)', 3857)")},
 	{name: addressTrap, flavor: server.MariaDB, suits: ofClass(networks), pair: func(k columnKind) (string, string) {
 		switch k.columnType {
