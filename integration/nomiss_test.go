@@ -148,9 +148,27 @@ func (r *missRun) batch(t *testing.T, seed uint64, count int) {
 	request.Filters.Databases = []string{database}
 	request.Workers, request.MaxDifferences = 2+random.IntN(3), 1_000_000
 	request.Size = chunker.SizeOptions{Rows: 1 + random.IntN(20)}
-	result := runCheck(t, request)
+	result := r.check(ctx, t, request, seed, count)
 	r.verify(ctx, t, result, states, request.Size.Rows)
 	r.tp.Source.Exec(t, "DROP DATABASE "+database)
+}
+
+// checkLimit is far more than a check of small tables takes. One that goes on for ever is a miss too.
+const checkLimit = 30 * time.Second
+
+// check runs a check that must end without an error of its own.
+func (r *missRun) check(ctx context.Context, t *testing.T, request check.Request, seed uint64, count int) *check.Result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	defer cancel()
+	result, err := check.Run(ctx, request, nil)
+	if err != nil {
+		t.Fatalf("%s=%d %s=%d: %v", EnvNoMissSeed, seed, EnvNoMissCases, count, err)
+	}
+	if result.Err != nil || result.Interrupted {
+		t.Fatalf("%s=%d %s=%d, chunks of %d rows: %s", EnvNoMissSeed, seed, EnvNoMissCases, count, request.Size.Rows, describe(result))
+	}
+	return result
 }
 
 func (r *missRun) create(ctx context.Context, tables []*missTable) error {
