@@ -29,8 +29,8 @@ type storm struct {
 
 // The storm is as fast as one replica on a small machine can apply it without falling behind.
 const (
-	stormThreads  = 2
-	stormPause    = 4 * time.Millisecond
+	stormThreads  = 3
+	stormPause    = 3 * time.Millisecond
 	stormDDLPause = 25 * time.Millisecond
 	stormRows     = 900 // of a table at the start
 	stormKeys     = 1800
