@@ -3,7 +3,6 @@ package integration
 import (
 	"context"
 	"database/sql"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,11 +45,11 @@ func (t *missTable) readExact(ctx context.Context, conn *sql.Conn) ([][]sql.Null
 
 // expected lists the differing rows, each in one line as foundLine has it, when rows are told apart by the given key;
 // nil: by all columns.
-func (s *missState) expected(ctx context.Context, conn *sql.Conn, key []*missColumn) ([]string, error) {
+func (s *missState) expected(ctx context.Context, conn *sql.Conn, key *missKey) ([]string, error) {
 	if key == nil {
 		return s.expectedWithoutKey(), nil
 	}
-	places := s.table.places(key)
+	places := s.table.places(key.columns)
 	onReplica := map[string]int{}
 	for i, row := range s.replica {
 		onReplica[exactKey(row, places)] = i
@@ -65,17 +64,20 @@ func (s *missState) expected(ctx context.Context, conn *sql.Conn, key []*missCol
 			continue
 		}
 		delete(onReplica, exact)
-		if columns := s.table.unequal(row, s.replica[j]); columns != "" {
-			lines = append(lines, s.table.line(check.Changed, row, places, columns))
+		if !slices.Equal(row, s.replica[j]) {
+			lines = append(lines, s.table.line(check.Changed, 1, places, row, s.replica[j]))
 		}
 	}
 	for _, j := range onReplica {
 		extra = append(extra, j)
 	}
 	slices.Sort(extra)
-	partners, err := s.partners(ctx, conn, places, missing, extra)
-	if err != nil {
-		return nil, err
+	var partners map[int]int
+	if key.usable { // the rows of others are paired by their bytes
+		var err error
+		if partners, err = s.partners(ctx, conn, places, missing, extra); err != nil {
+			return nil, err
+		}
 	}
 	return append(lines, s.unpaired(places, missing, extra, partners)...), nil
 }
@@ -88,15 +90,15 @@ func (s *missState) unpaired(places []int, missing, extra []int, partners map[in
 	for _, i := range missing {
 		j, found := partners[i]
 		if !found {
-			lines = append(lines, s.table.line(check.Missing, s.source[i], places, ""))
+			lines = append(lines, s.table.line(check.Missing, 1, places, s.source[i], nil))
 			continue
 		}
 		paired[j] = true
-		lines = append(lines, s.table.line(check.Changed, s.source[i], places, s.table.unequal(s.source[i], s.replica[j])))
+		lines = append(lines, s.table.line(check.Changed, 1, places, s.source[i], s.replica[j]))
 	}
 	for _, j := range extra {
 		if !paired[j] {
-			lines = append(lines, s.table.line(check.Extra, s.replica[j], places, ""))
+			lines = append(lines, s.table.line(check.Extra, 1, places, nil, s.replica[j]))
 		}
 	}
 	return lines
@@ -157,21 +159,22 @@ func (t *missTable) comparison(places []int, a, b []sql.NullString) string {
 
 // expectedWithoutKey groups equal rows: a changed one is one missing and one extra.
 func (s *missState) expectedWithoutKey() []string {
-	surplus := map[string]int{}
-	for _, row := range s.source {
-		surplus[exactKey(row, nil)]++
-	}
-	for _, row := range s.replica {
-		surplus[exactKey(row, nil)]--
-	}
-	var lines []string
-	for _, count := range surplus {
-		kind := check.Missing
-		if count < 0 {
-			kind, count = check.Extra, -count
+	surplus, example := map[string]int{}, map[string][]sql.NullString{}
+	count := func(rows [][]sql.NullString, sign int) {
+		for _, row := range rows {
+			surplus[exactKey(row, nil)] += sign
+			example[exactKey(row, nil)] = row
 		}
-		if count > 0 {
-			lines = append(lines, fmt.Sprintf("%s  ×%d", kind, count))
+	}
+	count(s.source, 1)
+	count(s.replica, -1)
+	var lines []string
+	for key, n := range surplus {
+		switch row := example[key]; {
+		case n > 0:
+			lines = append(lines, s.table.line(check.Missing, n, nil, row, nil))
+		case n < 0:
+			lines = append(lines, s.table.line(check.Extra, -n, nil, nil, row))
 		}
 	}
 	return lines
@@ -198,53 +201,4 @@ func (t *missTable) places(columns []*missColumn) []int {
 		places = append(places, slices.Index(t.columns, c))
 	}
 	return places
-}
-
-// unequal names the columns in which two rows differ.
-func (t *missTable) unequal(a, b []sql.NullString) string {
-	var names []string
-	for i, c := range t.columns {
-		if a[i] != b[i] {
-			names = append(names, c.name)
-		}
-	}
-	slices.Sort(names)
-	return strings.Join(names, "|")
-}
-
-func (t *missTable) line(kind check.DifferenceKind, row []sql.NullString, places []int, columns string) string {
-	var key []string
-	for _, p := range places {
-		key = append(key, t.columns[p].name+"="+row[p].String)
-	}
-	return strings.TrimSpace(fmt.Sprintf("%s %s: %s", kind, strings.Join(key, ","), columns))
-}
-
-// foundLine is a row that the product listed, with the bytes of its key in the form of the exact ones.
-func (t *missTable) foundLine(d check.RowDifference) string {
-	if len(d.Key) == 0 {
-		return fmt.Sprintf("%s  ×%d", d.Kind, d.Count)
-	}
-	var key, columns []string
-	for _, part := range d.Key {
-		text := part.Value.Text
-		i := slices.IndexFunc(t.columns, func(c *missColumn) bool { return c.name == part.Name })
-		switch {
-		case i < 0:
-			text = "no such column"
-		case part.Value.Hex:
-			text = strings.ToUpper(text)
-		case t.columns[i].class == texts || t.columns[i].class == binaries:
-			text = strings.ToUpper(hex.EncodeToString([]byte(text)))
-		}
-		key = append(key, part.Name+"="+text)
-	}
-	for _, c := range d.Columns {
-		columns = append(columns, c.Name)
-	}
-	slices.Sort(columns)
-	if d.Kind != check.Changed {
-		columns = nil
-	}
-	return strings.TrimSpace(fmt.Sprintf("%s %s: %s", d.Kind, strings.Join(key, ","), strings.Join(columns, "|")))
 }

@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"trueup/schema"
@@ -39,6 +40,12 @@ type missKey struct {
 	columns  []*missColumn
 	suffixes []string // behind the name of each column: "(5)", " DESC"
 	usable   bool     // it can split the table
+}
+
+// identifies tells whether no two rows can have the same values in the key.
+func (k missKey) identifies() bool {
+	return k.unique && !slices.ContainsFunc(k.columns, func(c *missColumn) bool { return c.nullable }) &&
+		!slices.ContainsFunc(k.suffixes, func(suffix string) bool { return strings.HasPrefix(suffix, "(") })
 }
 
 func (k missKey) definition() string {
