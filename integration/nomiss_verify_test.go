@@ -29,7 +29,8 @@ func (r *missRun) verify(ctx context.Context, t *testing.T, result *check.Result
 		r.rows += len(state.source) + len(state.replica)
 		r.differences += len(want)
 		if problems != "" {
-			t.Errorf("%s=%d %s=1, %s, trap %s, chunks of %d rows: %s", EnvNoMissSeed, table.seed, EnvNoMissCases, table.shape, table.trapName(), chunkRows, problems)
+			t.Errorf("%s=%d %s=1 (in chunks of %d rows: %s=%d %s=%d), %s, trap %s: %s", EnvNoMissSeed, table.seed, EnvNoMissCases, chunkRows,
+				EnvNoMissSeed, states[0].table.seed, EnvNoMissCases, len(states), table.shape, table.trapName(), problems)
 			t.Logf("%s;\n%s", table.create(), table.history())
 		}
 	}
