@@ -249,6 +249,9 @@ func identityOf(key schema.Key, columns []checksum.Column) (identity chunker.Key
 			return chunker.Key{}, false
 		}
 		identity.Columns = append(identity.Columns, columns[i].Column)
+		if i+1 < len(columns) && columns[i+1].IsNumberOf(part.Name) { // its text alone does not tell rows apart
+			identity.Columns = append(identity.Columns, columns[i+1].Column)
+		}
 	}
 	return identity, true
 }

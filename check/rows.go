@@ -61,6 +61,9 @@ func (l *rowLister) difference(found checksum.Found) (RowDifference, error) {
 		keyRow = found.Replica
 	}
 	for i := range l.layout.Key.Columns {
+		if i > 0 && l.layout.Columns[i].IsNumberOf(l.layout.Columns[i-1].Name) {
+			continue
+		}
 		difference.Key = append(difference.Key, NamedValue{Name: l.layout.Columns[i].Name, Value: l.show(i, keyRow[i])})
 	}
 	for i, column := range l.layout.Columns {
@@ -83,7 +86,7 @@ func (l *rowLister) difference(found checksum.Found) (RowDifference, error) {
 
 // saysMore tells whether the text of an ENUM is listed already, beside which its number says nothing.
 func (l *rowLister) saysMore(difference RowDifference, number checksum.Column) bool {
-	return slices.ContainsFunc(difference.Columns, func(c ColumnDifference) bool { return c.Name+"+0" == number.Name })
+	return slices.ContainsFunc(difference.Columns, func(c ColumnDifference) bool { return number.IsNumberOf(c.Name) })
 }
 
 // column shows one column's value on the sides that have the row.

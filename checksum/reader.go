@@ -33,6 +33,9 @@ func NumberOf(column schema.Column) Column {
 	return number
 }
 
+// IsNumberOf tells whether the column is the number of the ENUM or SET of that name.
+func (c Column) IsNumberOf(name string) bool { return c.Number && c.stored == name && c.Name != name }
+
 // ColumnOf is how a column is read that both sides can have in different types.
 func ColumnOf(pair schema.ColumnPair) Column {
 	column := Column{Column: pair.Source, AsUTF8: pair.NeedsUTF8, Number: pair.NeedsNumber, Decimal: pair.DecimalOf}

@@ -12,8 +12,8 @@ import (
 	"trueup/server"
 )
 
-// documents are JSON documents: on MySQL, the same as MariaDB keeps them in text, and whether their values are equal.
-var documents = []struct {
+// jsonDocuments are JSON documents: on MySQL, the same as MariaDB keeps them in text, and whether their values are equal.
+var jsonDocuments = []struct {
 	mysql, mariadb string
 	equal          bool
 }{
@@ -48,7 +48,7 @@ func compareDocuments(t *testing.T, ours, theirs *Node) {
 	for _, n := range []*Node{ours, theirs} {
 		n.Exec(t, "CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY, v JSON)")
 	}
-	for id, document := range documents {
+	for id, document := range jsonDocuments {
 		ours.Exec(t, fmt.Sprintf("INSERT INTO app.t VALUES (%d, '%s')", id, document.mysql))
 		// The constraint that JSON brings with it keeps text that is none out.
 		theirs.Exec(t, "SET check_constraint_checks = 0", fmt.Sprintf("INSERT INTO app.t VALUES (%d, '%s')", id, document.mariadb))

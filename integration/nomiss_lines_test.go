@@ -32,6 +32,9 @@ func (c *missColumn) shown(exact sql.NullString) string {
 	case floats, doubles:
 		return shownNumber(exact.String, 64)
 	default:
+		if c.columnType == "YEAR" && exact.String == "0" { // '0' would be the year 2000
+			return "0000"
+		}
 		return exact.String
 	}
 }
@@ -90,11 +93,24 @@ func (t *missTable) line(kind check.DifferenceKind, count int, places []int, sou
 			values = append(values, c.name+"="+c.shown(replica[i]))
 		case replica == nil:
 			values = append(values, c.name+"="+c.shown(source[i]))
+		case source[i] != replica[i] && c.numberOnly(source[i], replica[i]):
+			values = append(values, c.name+"+0="+number(source[i])+">"+number(replica[i]))
 		case source[i] != replica[i]:
 			values = append(values, c.name+"="+c.shown(source[i])+">"+c.shown(replica[i]))
 		}
 	}
 	return lineOf(kind, int64(count), key, values)
+}
+
+// numberOnly is true for ENUMs and SETs that read alike and are not: without a value, and with an empty member.
+func (c *missColumn) numberOnly(source, replica sql.NullString) bool {
+	return (c.class == enums || c.class == sets) && c.shown(source) == c.shown(replica)
+}
+
+// number is that of the exact form of an ENUM or SET.
+func number(exact sql.NullString) string {
+	before, _, _ := strings.Cut(exact.String, ":")
+	return before
 }
 
 func lineOf(kind check.DifferenceKind, count int64, key, values []string) string {

@@ -42,10 +42,10 @@ type missKey struct {
 	usable   bool     // it can split the table
 }
 
-// identifies tells whether no two rows can have the same values in the key.
+// identifies tells whether no two rows can have the same values in the key's columns; a prefix that is unique makes the
+// whole values unique too.
 func (k missKey) identifies() bool {
-	return k.unique && !slices.ContainsFunc(k.columns, func(c *missColumn) bool { return c.nullable }) &&
-		!slices.ContainsFunc(k.suffixes, func(suffix string) bool { return strings.HasPrefix(suffix, "(") })
+	return k.unique && !slices.ContainsFunc(k.columns, func(c *missColumn) bool { return c.nullable })
 }
 
 func (k missKey) definition() string {
@@ -131,7 +131,7 @@ func (g *missGenerator) newTable(database string, number int, seed uint64) *miss
 	trap := &traps[choice%uint64(len(traps))]
 	undamaged := choice >= uint64(len(traps))
 	shapes := splittableShapes
-	if withUnsplittable && trap.where != inKey {
+	if trap.where != inKey {
 		shapes = append(shapes[:len(shapes):len(shapes)], unsplittableShapes...)
 	}
 	shape := pick(g.random, shapes)
@@ -163,9 +163,6 @@ func (g *missGenerator) newTable(database string, number int, seed uint64) *miss
 
 // undamagedCases is how many seeds in a row leave their table as it is, after one for each trap.
 const undamagedCases = 6
-
-// withUnsplittable also generates tables without a key that can split them.
-const withUnsplittable = false
 
 var tableNames = []string{"", "plain", "a.b", " with  space", "back`tick", "quo'te\"", "new\nline", "SELECT", "ünïcode ☃", "semi;colon--", "100%", "_", "#hash", "per/cent", "*star?"}
 

@@ -93,10 +93,6 @@ type kindPool struct {
 	keyable []columnKind
 }
 
-// knownTimeBounds: a known bug, for which no key is of a TIME on MySQL. Since 8.0.22 it takes the parameter of CAST(? AS TIME(n))
-// in a prepared statement for a DATETIME, and '00:00:01' for the first of a month: ranges overlap, or do not end.
-const knownTimeBounds = true
-
 // poolOf is the pool for a server with the given collations.
 func poolOf(on ServerRow, collations map[string]bool) *kindPool {
 	all := slices.Concat(kindsOf(integerParts(), kindOfInteger), kindsOf(numberParts(), kindOfNumber), kindsOf(textParts(collations), kindOfText),
@@ -106,9 +102,6 @@ func poolOf(on ServerRow, collations map[string]bool) *kindPool {
 	for _, kind := range all {
 		if pool.byClass[kind.class] == nil {
 			pool.classes = append(pool.classes, kind.class)
-		}
-		if knownTimeBounds && kind.class == spans && on.Flavor == server.MySQL {
-			kind.keyable = false
 		}
 		pool.byClass[kind.class] = append(pool.byClass[kind.class], kind)
 		if kind.keyable {

@@ -81,10 +81,14 @@ func TestSplitKeysRejections(t *testing.T) {
 
 func TestSplitKeysTakeDescendingAndTrailingEnum(t *testing.T) {
 	t.Parallel()
-	table := &Table{Columns: []Column{columnOf("a", "int"), columnOf("e", "enum('x')")}}
+	table := &Table{Columns: []Column{columnOf("a", "int"), columnOf("e", "enum('x')"), columnOf("empty", "enum('x','')")}}
 	table.Keys = []Key{{Name: "k", Unique: true, Type: "BTREE", Columns: []KeyColumn{{Name: "a", Descending: true}, {Name: "e"}}}}
 	if usable, rejected := SplitKeys(table); len(usable) != 1 {
 		t.Errorf("rejected %v", rejected)
+	}
+	table.Keys[0].Columns[1].Name = "empty"
+	if usable, rejected := SplitKeys(table); len(usable) > 0 || !strings.Contains(rejected[0].Why, "read alike") {
+		t.Errorf("an ENUM with an empty member: %v", rejected)
 	}
 }
 
