@@ -66,6 +66,9 @@ func (s *Splitter) nextBound(ctx context.Context) ([]Value, error) {
 		if err != nil || values == nil {
 			return nil, err
 		}
+		if equalValues(values, s.lower) {
+			return nil, &OrderError{Key: s.key.Name}
+		}
 		survives, err := s.survives(ctx, values)
 		if err != nil || survives {
 			return values, err
@@ -75,6 +78,14 @@ func (s *Splitter) nextBound(ctx context.Context) ([]Value, error) {
 	}
 	// One range to the end is always right, only larger than wanted.
 	return nil, nil
+}
+
+// OrderError is a server that found a bound above itself: it compares the key's values in another way than it orders them, or
+// takes the bound for another value. Ranges of the key would overlap, or never end. Retrying is useless.
+type OrderError struct{ Key string }
+
+func (e *OrderError) Error() string {
+	return fmt.Sprintf("the server does not compare the values of key %s as it orders them: they cannot bound ranges", e.Key)
 }
 
 // keyAt reads the key of the row that has that many rows between the current lower bound and itself.

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"trueup/checksum"
 	"trueup/chunker"
+	"trueup/server"
 )
 
 // putBytes makes db.table(k, v, rowno) whose first columns have the given text type and hold exactly the given bytes, valid
@@ -145,4 +147,28 @@ func checkBounds(t *testing.T, chunks []chunker.Chunk, size int, keys []string, 
 	if least := min(good/2, len(keys)/20/size); len(bounds) < least || len(bounds) > good {
 		t.Errorf("chunks of %d rows: %d bounds %q of %d valid keys", size, len(bounds), bounds, good)
 	}
+}
+
+// TestBoundsThatAreTakenForOthersEnd: a server that takes a bound for another value finds it above itself, for ever (as MySQL
+// did with CAST(? AS TIME)). A column whose definition is wrong shows it on every server.
+func TestBoundsThatAreTakenForOthersEnd(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, _ ServerRow) {
+		n := NewTopology(t, Options{Replicas: -1}).Source
+		n.Exec(t, "CREATE DATABASE app", "CREATE TABLE app.t (k TIME(6) PRIMARY KEY)", "INSERT INTO app.t VALUES ('00:00:00.5'), ('00:00:01.5'), ('00:00:02')")
+		on := openServer(t, n)
+		layout := layoutOf(t, loadSchema(t, on), "app", "t")
+		layout.Key.Columns[0].FractionalDigits = 0
+		splitter := chunker.NewSplitter(readSession(t, on, false), "app", "t", layout.Key, chunker.NewSizer(chunker.SizeOptions{Rows: 1}))
+		defer splitter.Close()
+		var order *chunker.OrderError
+		for range 5 {
+			if _, err := splitter.Next(t.Context()); errors.As(err, &order) {
+				return
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Error("the same bound was found again and again, and nothing was said")
+	}, Needs{MinMySQL: server.Version{Major: 5, Minor: 6, Patch: 4}})
 }
