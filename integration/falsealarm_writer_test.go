@@ -186,28 +186,11 @@ func (s *storm) transaction(random *rand.Rand) error {
 	if rollback {
 		counter = &s.rolledBack
 	}
-	err := s.counted(s.inTransaction(ctx, statements, rollback), counter)
+	err := s.counted(inTransaction(ctx, s.db, statements, rollback), counter)
 	if err == nil && savepoint {
 		s.savepoints.Add(1)
 	}
 	return err
-}
-
-func (s *storm) inTransaction(ctx context.Context, statements []string, rollback bool) error {
-	transaction, err := s.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	for _, statement := range statements {
-		if _, err := transaction.ExecContext(ctx, statement); err != nil {
-			_ = transaction.Rollback()
-			return fmt.Errorf("%s: %w", statement, err)
-		}
-	}
-	if rollback {
-		return transaction.Rollback()
-	}
-	return transaction.Commit()
 }
 
 func (s *storm) counted(err error, counter *atomic.Int64) error {

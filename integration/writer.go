@@ -170,7 +170,12 @@ func (w *writer) transact(statements []string, rollback bool) error {
 		_, err := w.db.ExecContext(ctx, statements[0])
 		return err
 	}
-	transaction, err := w.db.BeginTx(ctx, nil)
+	return inTransaction(ctx, w.db, statements, rollback)
+}
+
+// inTransaction runs statements in one transaction and ends it as it is told; after an error it is rolled back.
+func inTransaction(ctx context.Context, db *sql.DB, statements []string, rollback bool) error {
+	transaction, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
