@@ -67,12 +67,14 @@ func unlikeTypes(t *testing.T) {
 		"CREATE TABLE app.t (id INT PRIMARY KEY, d DECIMAL(10,2), e ENUM('a','b'), b BIT(3), i INT, l VARCHAR(20) CHARACTER SET latin1)",
 		"INSERT INTO app.t SELECT seq, -seq / 4, 1 + seq % 2, seq % 8, -seq, CONCAT('é', seq) FROM "+tp.Numbers(120),
 		"CREATE TABLE app.k (d DECIMAL(10,2) PRIMARY KEY, l VARCHAR(20) CHARACTER SET latin1, UNIQUE KEY (l))",
-		"INSERT INTO app.k SELECT seq / 4, CONCAT('é', seq) FROM "+tp.Numbers(120))
+		"INSERT INTO app.k SELECT seq / 4, CONCAT('é', seq) FROM "+tp.Numbers(120),
+		"CREATE TABLE app.c (k VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci PRIMARY KEY, v INT)",
+		"INSERT INTO app.c SELECT CONCAT(IF(seq % 2, 'é', 'F'), seq), seq FROM "+tp.Numbers(120))
 	tp.WaitCaughtUp(t)
 	tp.Damage(t, 0, "ALTER TABLE app.t MODIFY d DECIMAL(14,4), MODIFY e ENUM('c','b','a'), MODIFY b BIT(9), MODIFY i BIGINT, MODIFY l VARCHAR(20) CHARACTER SET utf8mb4",
-		"ALTER TABLE app.k MODIFY d DECIMAL(14,4)")
+		"ALTER TABLE app.k MODIFY d DECIMAL(14,4)", "ALTER TABLE app.c MODIFY k VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
 	result := runCheck(t, requestFor(tp))
-	if len(result.Differences) > 0 || len(result.SchemaDifferences) < 6 || result.Verdict != check.Different {
+	if len(result.Differences) > 0 || len(result.SchemaDifferences) < 7 || result.Verdict != check.Different {
 		t.Errorf("only the types differ: %s", describe(result))
 	}
 	for _, table := range result.Tables {
@@ -82,10 +84,11 @@ func unlikeTypes(t *testing.T) {
 	}
 	tp.Damage(t, 0, "UPDATE app.t SET d = d + 0.0001 WHERE id = 7", "UPDATE app.t SET e = 'c' WHERE id = 8", "UPDATE app.t SET b = b + 256 WHERE id = 9",
 		"UPDATE app.t SET i = i - 4294967296 WHERE id = 10", "UPDATE app.t SET l = CONCAT('É', id) WHERE id = 11",
-		"UPDATE app.k SET l = 'x' WHERE d = 3", "UPDATE app.k SET d = d + 0.0001 WHERE d = 5")
+		"UPDATE app.k SET l = 'x' WHERE d = 3", "UPDATE app.k SET d = d + 0.0001 WHERE d = 5",
+		"UPDATE app.c SET v = 0 WHERE k = 'é77'", "UPDATE app.c SET k = 'f78' WHERE k = 'F78'")
 	result = runCheck(t, requestFor(tp))
-	want := []string{"changed app.k d=3.0000 l:0xe93132>x", "changed app.t id=10 i:-10>-4294967306", "changed app.t id=11 l:é11>É11", "changed app.t id=7 d:-1.7500>-1.7499",
-		"changed app.t id=8 e:a>c", "changed app.t id=9 b:1>257", "extra app.k d=5.0001", "missing app.k d=5.0000"}
+	want := []string{"changed app.c k=é77 v:77>0", "changed app.k d=3.0000 l:0xe93132>x", "changed app.t id=10 i:-10>-4294967306", "changed app.t id=11 l:é11>É11", "changed app.t id=7 d:-1.7500>-1.7499",
+		"changed app.t id=8 e:a>c", "changed app.t id=9 b:1>257", "extra app.c k=f78", "extra app.k d=5.0001", "missing app.c k=F78", "missing app.k d=5.0000"}
 	if got := differenceTexts(result); !slices.Equal(got, want) {
 		t.Errorf("differences:\n%q\nwant:\n%q", got, want)
 	}
