@@ -16,7 +16,7 @@ const partRows = chunker.DefaultMaxRows
 var errUnconfirmed = errors.New("the digests differed, but the rows, read again in the same snapshots, did not")
 
 // compareOn compares the digests of one replica and, where they differ, the rows. known tells whether on holds the truth
-// about the chunk, or at least differences that were proven: an error can come after that, from listing the rows.
+// about the chunk or, where it is partial, differences that were proven before an error.
 func (w *worker) compareOn(ctx context.Context, j job, i int, source, replica checksum.Digest) (on chunkOnReplica, known bool, err error) {
 	on = chunkOnReplica{replica: i, rows: replica.Rows}
 	equal, err := source.Equal(replica)
@@ -34,7 +34,9 @@ func (w *worker) compareOn(ctx context.Context, j job, i int, source, replica ch
 		err = errUnconfirmed
 	}
 	if err != nil && known {
+		on.partial = true
 		w.run.truncateList()
+		w.run.warn("%s: %s.%s was not compared to the end, there may be more rows that differ: %v", lister.replica, lister.layout.Database, lister.layout.Table, err)
 	}
 	return on, known, err
 }

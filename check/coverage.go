@@ -45,7 +45,7 @@ func (t *task) countable(epoch int) (live []int, countable bool) {
 	t.state.mutex.Lock()
 	defer t.state.mutex.Unlock()
 	chunks := t.chunks[epoch]
-	if t.counted || chunks < 2 || len(t.chunks) != 1 || t.coverage.Complete() != nil {
+	if t.counted || t.broken || chunks < 2 || len(t.chunks) != 1 || t.coverage.Complete() != nil {
 		return nil, false
 	}
 	t.counted = true
@@ -56,7 +56,7 @@ func (t *task) countable(epoch int) (live []int, countable bool) {
 func (t *task) recordCounts(live []int, source int64, counts []int64) {
 	t.state.mutex.Lock()
 	defer t.state.mutex.Unlock()
-	t.agreed = true
+	t.agreed = len(live) > 0
 	for _, i := range live {
 		on := &t.state.onReplica[i]
 		if why := miscount(t.rows, source, on.Rows, counts[i]); why != "" {

@@ -149,6 +149,7 @@ func (r *run) planComparison(state *tableState, table, other *schema.Table, repl
 	}
 	state.leave(left)
 	state.convert(layout)
+	r.explainKeyColumns(state, layout)
 	for _, t := range state.tasks {
 		if t.layout.SameAs(layout) {
 			t.replicas = append(t.replicas, replica)
@@ -156,6 +157,16 @@ func (r *run) planComparison(state *tableState, table, other *schema.Table, repl
 		}
 	}
 	state.tasks = append(state.tasks, &task{state: state, layout: layout, replicas: []int{replica}})
+}
+
+// explainKeyColumns says of columns that --ignore-columns names and that split the table that they are compared all the same.
+func (r *run) explainKeyColumns(state *tableState, layout *checksum.Layout) {
+	for _, column := range layout.Key.Columns {
+		if !layout.Scan && !r.sourceCatalog.Selector.MatchesColumn(layout.Database, layout.Table, column.Name) {
+			state.unleave(column.Name)
+			r.warnOnce("%s.%s: column %s is compared though --ignore-columns names it: the table is split by it", layout.Database, layout.Table, column.Name)
+		}
+	}
 }
 
 // commonKey is the best key that splits both tables, over columns that sort and compare the same way.
@@ -205,7 +216,7 @@ func (r *run) comparedColumns(table, other *schema.Table) (columns []checksum.Co
 			continue
 		}
 		columns = append(columns, checksum.ColumnOf(pair))
-		if pair.Source.HasEmptyMember() && strings.EqualFold(pair.Source.ColumnType, pair.Replica.ColumnType) {
+		if pair.Source.ReadsAlike() && strings.EqualFold(pair.Source.ColumnType, pair.Replica.ColumnType) {
 			columns = append(columns, checksum.NumberOf(pair.Source))
 		}
 	}
@@ -216,7 +227,8 @@ func (r *run) comparedColumns(table, other *schema.Table) (columns []checksum.Co
 func layoutFor(table, other *schema.Table, columns []checksum.Column) (*checksum.Layout, error) {
 	key, found := commonKey(table, other)
 	if !found {
-		return checksum.NewScanLayout(table.Database, table.Name, commonIdentity(table, other, columns), columns), nil
+		name, identity, columns := commonIdentity(table, other, columns)
+		return checksum.NewScanLayout(table.Database, table.Name, name, identity, columns), nil
 	}
 	split, err := chunker.NewKey(table, key)
 	if err != nil {
@@ -225,35 +237,58 @@ func layoutFor(table, other *schema.Table, columns []checksum.Column) (*checksum
 	return checksum.NewLayout(table.Database, table.Name, split, columns), nil
 }
 
-// commonIdentity is a key whose values tell rows apart on both sides, all of it compared; the zero Key if there is none.
-func commonIdentity(table, other *schema.Table, columns []checksum.Column) chunker.Key {
+// commonIdentity finds a key that tells rows apart on both sides, all of it compared, and puts its columns first; identity is
+// how many those are, 0 where there is no such key.
+func commonIdentity(table, other *schema.Table, columns []checksum.Column) (name string, identity int, ordered []checksum.Column) {
 	for _, key := range schema.IdentityKeys(table) {
 		for _, candidate := range schema.IdentityKeys(other) {
-			if candidate.Name == key.Name && slices.EqualFunc(candidate.Columns, key.Columns, samePart) {
-				if identity, whole := identityOf(key, columns); whole {
-					return identity
-				}
+			if !sameColumns(key, candidate) {
+				continue
+			}
+			if first, rest, whole := takeKey(key, columns); whole {
+				return key.Name, len(first), append(first, rest...)
 			}
 		}
 	}
-	return chunker.Key{}
+	return "", 0, columns
 }
 
-func samePart(a, b schema.KeyColumn) bool { return a.Name == b.Name }
-
-func identityOf(key schema.Key, columns []checksum.Column) (identity chunker.Key, whole bool) {
-	identity.Name = key.Name
-	for _, part := range key.Columns {
-		i := slices.IndexFunc(columns, func(c checksum.Column) bool { return c.Name == part.Name })
-		if i < 0 {
-			return chunker.Key{}, false
+// sameColumns tells whether two keys have the same columns, whatever their names and order: the values are matched, not
+// sorted.
+func sameColumns(a, b schema.Key) bool {
+	names := func(key schema.Key) []string {
+		var names []string
+		for _, part := range key.Columns {
+			names = append(names, part.Name)
 		}
-		identity.Columns = append(identity.Columns, columns[i].Column)
-		if i+1 < len(columns) && columns[i+1].IsNumberOf(part.Name) { // its text alone does not tell rows apart
-			identity.Columns = append(identity.Columns, columns[i+1].Column)
+		slices.Sort(names)
+		return names
+	}
+	return slices.Equal(names(a), names(b))
+}
+
+// takeKey divides the columns into those of the key, each with its number where its text does not tell values apart, and the
+// others; whole is false where the key has columns that are not compared.
+func takeKey(key schema.Key, columns []checksum.Column) (first, rest []checksum.Column, whole bool) {
+	taken := make([]bool, len(columns))
+	for _, part := range key.Columns {
+		found := false
+		for i, column := range columns {
+			if !column.IsCompanion() && column.Name == part.Name || column.IsNumberOf(part.Name) {
+				taken[i], found = true, true
+				first = append(first, column)
+			}
+		}
+		if !found {
+			return nil, nil, false
 		}
 	}
-	return identity, true
+	for i, column := range columns {
+		if !taken[i] {
+			rest = append(rest, column)
+		}
+	}
+	return first, rest, true
 }
 
 // planExtraTables names tables that only a replica has.

@@ -87,10 +87,12 @@ func (r *run) startTask(t *task) {
 	}
 	s := t.state
 	s.mutex.Lock()
-	if !t.layout.Scan {
-		s.result.KeyUsed = t.layout.Key.Name
+	if t == s.tasks[0] {
+		s.result.Digest = string(t.layout.Algorithm())
+		if !t.layout.Scan {
+			s.result.KeyUsed = t.layout.Key.Name
+		}
 	}
-	s.result.Digest = string(t.layout.Algorithm())
 	first := !s.announced
 	s.announced = true
 	s.mutex.Unlock()

@@ -2,6 +2,7 @@ package check
 
 import (
 	"database/sql/driver"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"math"
@@ -64,7 +65,7 @@ func (l *rowLister) difference(found checksum.Found) (RowDifference, error) {
 		if i > 0 && l.layout.Columns[i].IsNumberOf(l.layout.Columns[i-1].Name) {
 			continue
 		}
-		difference.Key = append(difference.Key, NamedValue{Name: l.layout.Columns[i].Name, Value: l.show(i, keyRow[i])})
+		difference.Key = append(difference.Key, NamedValue{Name: l.layout.Columns[i].Name, Value: showPart(l.layout.Columns[i], keyRow[i], 0)})
 	}
 	for i, column := range l.layout.Columns {
 		if difference.Kind == Changed {
@@ -107,10 +108,6 @@ func (l *rowLister) column(i int, column checksum.Column, found checksum.Found) 
 	return shown
 }
 
-func (l *rowLister) show(column int, value driver.Value) Value {
-	return showValue(l.layout.Columns[column], value)
-}
-
 const (
 	shownWhole = 8 << 10 // bytes of a value up to which all of it is shown
 	shownPart  = 1 << 10 // bytes that are shown of a longer one
@@ -135,7 +132,7 @@ func showPart(column checksum.Column, value driver.Value, from int) Value {
 		return showValue(column, value)
 	}
 	begin := max(0, min(from-shownLead, len(text)-shownPart))
-	for begin > 0 && from-begin < shownLead+utf8.UTFMax && !utf8.RuneStart(text[begin]) {
+	for back := 0; back < utf8.UTFMax && begin > 0 && !utf8.RuneStart(text[begin]); back++ {
 		begin--
 	}
 	end := min(len(text), begin+shownPart)
@@ -202,12 +199,35 @@ func isShownAsText(column checksum.Column, v []byte) bool {
 	return !slices.ContainsFunc(v, func(b byte) bool { return b >= utf8.RuneSelf })
 }
 
-// showBound writes one end of a range; nil stays nil.
+// showBound writes one end of a range; nil stays nil. An ENUM or SET is bounded by number, a BIT is shown as its bytes, as it is
+// in rows.
 func showBound(key chunker.Key, values []chunker.Value) []NamedValue {
 	var named []NamedValue
 	for i, value := range values {
 		column := checksum.Column{Column: key.Columns[i]}
-		named = append(named, NamedValue{Name: column.Name, Value: showValue(column, value.Argument())})
+		argument := value.Argument()
+		switch column.Kind {
+		case schema.KindEnum, schema.KindSet:
+			column = checksum.NumberOf(column.Column)
+		case schema.KindBit:
+			argument = bitBytes(argument, column.Precision)
+		}
+		named = append(named, NamedValue{Name: column.Name, Value: showValue(column, argument)})
 	}
 	return named
+}
+
+// bitBytes are the bytes of a BIT of that many bits.
+func bitBytes(number driver.Value, bits int) driver.Value {
+	var all [8]byte
+	switch n := number.(type) {
+	case int64:
+		binary.BigEndian.PutUint64(all[:], uint64(n))
+	case uint64:
+		binary.BigEndian.PutUint64(all[:], n)
+	default:
+		return number
+	}
+	const perByte = 8
+	return all[len(all)-min(len(all), (bits+perByte-1)/perByte):]
 }

@@ -2,6 +2,7 @@ package check
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,6 +46,7 @@ type task struct {
 	coverage chunker.Coverage // guarded by state.mutex, as all that follows
 	chunks   map[int]int      // verified ones, by epoch
 	rows     int64            // on the source
+	broken   bool             // a chunk was not compared to the end on every replica
 	counted  bool             // the servers were asked how many rows there are
 	agreed   bool             // and have as many as the chunks, every one of them
 	given    map[int]bool     // replicas given up during the task
@@ -94,6 +96,11 @@ func (s *tableState) leave(columns []string) {
 			s.result.IgnoredColumns = append(s.result.IgnoredColumns, column)
 		}
 	}
+}
+
+// unleave takes a column back that leave noted.
+func (s *tableState) unleave(name string) {
+	s.result.IgnoredColumns = slices.DeleteFunc(s.result.IgnoredColumns, func(column string) bool { return strings.HasPrefix(column, name+": ") })
 }
 
 // convert notes columns that are not compared as they are stored.
@@ -169,6 +176,12 @@ type chunkOnReplica struct {
 	replica int
 	rows    int64
 	delta   counts
+	partial bool // there may be more that differs
+}
+
+// isWhole tells whether the chunk was compared to the end on that many replicas.
+func (c chunkResult) isWhole(replicas int) bool {
+	return !c.failed && len(c.on) == replicas && !slices.ContainsFunc(c.on, func(on chunkOnReplica) bool { return on.partial })
 }
 
 // record takes in a chunk. A chunk counts as verified when it was compared on every replica of the task; the
@@ -181,10 +194,11 @@ func (t *task) record(c chunkResult) error {
 		s.started = c.started
 	}
 	s.result.Duration = max(s.result.Duration, c.started.Add(c.took).Sub(s.started))
-	if c.failed || len(c.on) < len(t.replicas) {
-		s.result.ChunksUnverified++
-	} else {
+	if c.isWhole(len(t.replicas)) {
 		s.result.ChunksVerified++
+	} else {
+		s.result.ChunksUnverified++
+		t.broken = true
 	}
 	if c.failed {
 		s.recordReplicas(c) // what was proven before the source failed
@@ -232,9 +246,7 @@ func (t *task) finish(code, reason string) {
 	t.state.mutex.Lock()
 	defer t.state.mutex.Unlock()
 	incomplete := t.coverage.Complete()
-	if t == t.state.tasks[0] {
-		t.state.result.Coverage = t.proof(incomplete)
-	}
+	t.prove(incomplete)
 	if incomplete == nil {
 		return
 	}
@@ -246,12 +258,21 @@ func (t *task) finish(code, reason string) {
 	}
 }
 
-// proof is what the report says of the task's coverage.
-func (t *task) proof(incomplete error) Coverage {
-	proof := Coverage{Proven: incomplete == nil, RowsCounted: t.agreed}
+// prove notes what the report says of coverage. A table of several tasks, since its replicas differ in what can be compared,
+// is covered when each of them is.
+func (t *task) prove(incomplete error) {
+	proof := &t.state.result.Coverage
+	proven := incomplete == nil && !t.broken
+	if t == t.state.tasks[0] {
+		*proof = Coverage{Proven: proven, RowsCounted: t.agreed}
+	}
+	proof.Proven = proof.Proven && proven
+	proof.RowsCounted = proof.RowsCounted && t.agreed
+	if t != t.state.tasks[0] {
+		return
+	}
 	for epoch, chunks := range t.chunks {
 		proof.Chunks = append(proof.Chunks, EpochChunks{Epoch: epoch, Chunks: chunks})
 	}
 	slices.SortFunc(proof.Chunks, func(a, b EpochChunks) int { return a.Epoch - b.Epoch })
-	return proof
 }

@@ -72,7 +72,8 @@ func (w *worker) compare(ctx context.Context, j job) error {
 		}
 		if err != nil {
 			if err := w.readFailed(ctx, j, i, err); err != nil {
-				return err
+				result.failed = true
+				return errors.Join(err, w.run.record(j, result)) // not released: the end of the run says why it was not compared
 			}
 		}
 	}
@@ -207,10 +208,10 @@ func tableReason(err error) (Verdict, string) {
 
 // sourceFailed decides what an error of the source's read costs: the table, or the run.
 func (w *worker) sourceFailed(ctx context.Context, j job, result chunkResult, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	result.failed = true
+	if ctx.Err() != nil {
+		return errors.Join(ctx.Err(), w.run.record(j, result)) // not released: the end of the run says why it was not compared
+	}
 	if server.IsConnectionLost(err) {
 		return errors.Join(fmt.Errorf("the source was lost: %w", err), w.run.finishJob(j, result))
 	}

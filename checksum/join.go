@@ -55,7 +55,8 @@ func (j *joiner) round(ctx context.Context, source, replica rowSource) error {
 		rows := make(chan numbered)
 		group.Go(func() error {
 			defer close(rows)
-			return read(groupCtx, func(number int) bool { return !j.done[number] }, func(number int, row Row) error {
+			// Not the group's context: the other side's error must not cut this one's connection.
+			return read(ctx, func(number int) bool { return !j.done[number] }, func(number int, row Row) error {
 				select {
 				case rows <- numbered{number, row}:
 					return nil

@@ -1,7 +1,6 @@
 package checksum
 
 import (
-	"cmp"
 	"context"
 	"database/sql/driver"
 	"fmt"
@@ -33,8 +32,11 @@ func NumberOf(column schema.Column) Column {
 	return number
 }
 
-// IsNumberOf tells whether the column is the number of the ENUM or SET of that name.
-func (c Column) IsNumberOf(name string) bool { return c.Number && c.stored == name && c.Name != name }
+// IsNumberOf tells whether the column is the number of the ENUM or SET of that name, read beside its text.
+func (c Column) IsNumberOf(name string) bool { return c.IsCompanion() && c.stored == name }
+
+// IsCompanion tells whether the column is a number that is read beside the text of an ENUM or SET.
+func (c Column) IsCompanion() bool { return c.Number && c.Name != c.stored }
 
 // ColumnOf is how a column is read that both sides can have in different types.
 func ColumnOf(pair schema.ColumnPair) Column {
@@ -98,7 +100,7 @@ func NewLayout(database, table string, key chunker.Key, columns []Column) *Layou
 		layout.Columns = append(layout.Columns, Column{Column: column})
 	}
 	for _, column := range columns {
-		if !inKey[column.Name] {
+		if column.Number || !inKey[column.Name] { // a number's name may be that of another column
 			layout.Columns = append(layout.Columns, column)
 		}
 	}
@@ -112,19 +114,16 @@ func (l *Layout) setKinds() {
 	}
 }
 
-// NewScanLayout is the layout of a table that is read whole. The columns of identity (a key that tells rows apart on both
-// sides, or one without columns) must be among columns; they come first.
-func NewScanLayout(database, table string, identity chunker.Key, columns []Column) *Layout {
-	layout := &Layout{Database: database, Table: table, Key: identity, Scan: true}
-	place := func(c Column) int {
-		i := slices.IndexFunc(identity.Columns, func(part schema.Column) bool { return part.Name == c.Name })
-		if i < 0 {
-			i = len(identity.Columns)
-		}
-		return i
+// NewScanLayout is the layout of a table that is read whole. The first columns, as many as identity says, are those of the
+// key of that name, which tells rows apart on both sides; 0: there is none.
+func NewScanLayout(database, table, key string, identity int, columns []Column) *Layout {
+	layout := &Layout{Database: database, Table: table, Scan: true, Columns: columns}
+	if identity > 0 {
+		layout.Key.Name = key
 	}
-	layout.Columns = slices.Clone(columns)
-	slices.SortStableFunc(layout.Columns, func(a, b Column) int { return cmp.Compare(place(a), place(b)) })
+	for _, column := range columns[:identity] {
+		layout.Key.Columns = append(layout.Key.Columns, column.Column)
+	}
 	layout.setKinds()
 	return layout
 }
@@ -172,6 +171,7 @@ type Reader struct {
 	pointByText *server.Statement // by key, for days that the calendar does not have
 	hasher      chunkHasher
 	buffer      []byte
+	slowLookups int  // in the chunk that is being compared
 	costKnown   bool // FirstCost was asked
 	// Of a table that is scanned:
 	multiset  *multiset // what the last Digest saw

@@ -68,10 +68,10 @@ func portion(a, b *multiset, from int, budget int64, set *partitionSet) int {
 
 func compareTallies(ctx context.Context, source, replica *Reader, set *partitionSet, budget int) (*ScanDelta, error) {
 	var tallies [2]*tally
-	group, groupCtx := errgroup.WithContext(ctx)
+	var group errgroup.Group // one side's error must not cut the other's connection
 	for side, reader := range []*Reader{source, replica} {
 		group.Go(func() (err error) {
-			tallies[side], err = reader.tally(groupCtx, set, budget)
+			tallies[side], err = reader.tally(ctx, set, budget)
 			return err
 		})
 	}

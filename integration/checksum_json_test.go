@@ -68,7 +68,7 @@ func compareDocuments(t *testing.T, ours, theirs *Node) {
 			t.Errorf("%+v", difference)
 		}
 	}
-	layout := checksum.NewScanLayout("app", "t", chunker.Key{Columns: []schema.Column{pairs[0].Source}}, []checksum.Column{checksum.ColumnOf(pairs[0]), checksum.ColumnOf(pairs[1])})
+	layout := checksum.NewScanLayout("app", "t", "PRIMARY", 1, []checksum.Column{checksum.ColumnOf(pairs[0]), checksum.ColumnOf(pairs[1])})
 	source, replica := checksum.NewReader(layout, readSession(t, onOurs, true)), checksum.NewReader(layout, readSession(t, onTheirs, true))
 	digest(t, source, chunker.Chunk{})
 	digest(t, replica, chunker.Chunk{})

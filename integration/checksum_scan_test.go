@@ -14,22 +14,18 @@ import (
 	"trueup/server"
 )
 
-// scanLayout reads a table whole; identity names the columns that tell its rows apart.
-func scanLayout(t testing.TB, catalog *schema.Catalog, database, name string, identity ...string) *checksum.Layout {
+// scanLayout reads a table whole; its first columns, as many as identity says, tell its rows apart.
+func scanLayout(t testing.TB, catalog *schema.Catalog, database, name string, identity int) *checksum.Layout {
 	t.Helper()
 	table, found := catalog.Table(database, name)
 	if !found {
 		t.Fatalf("no table %s.%s", database, name)
 	}
-	var key chunker.Key
 	var columns []checksum.Column
 	for _, column := range table.Columns {
 		columns = append(columns, checksum.Column{Column: column})
-		if slices.Contains(identity, column.Name) {
-			key.Columns = append(key.Columns, column)
-		}
 	}
-	return checksum.NewScanLayout(database, name, key, columns)
+	return checksum.NewScanLayout(database, name, "key", identity, columns)
 }
 
 // scansDiffer is what CompareScans finds: each row with its side and count, and how many portions it took.
@@ -91,7 +87,7 @@ func TestScansSeeHowOftenARowIsThere(t *testing.T) {
 		"CREATE TABLE b.t (v INT, w TEXT)", "INSERT INTO b.t VALUES (3,'y'), (2,NULL), (3,'y')")
 	on := openServer(t, n)
 	catalog := loadSchema(t, on)
-	got, _ := scansDiffer(t, on, scanLayout(t, catalog, "a", "t"), scanLayout(t, catalog, "b", "t"), 1000)
+	got, _ := scansDiffer(t, on, scanLayout(t, catalog, "a", "t", 0), scanLayout(t, catalog, "b", "t", 0), 1000)
 	if want := []string{"extra 3,y x2", "missing 1,x x2"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -120,13 +116,13 @@ func TestScansFindWhatAModelFinds(t *testing.T) {
 		}
 		on := openServer(t, n)
 		catalog := loadSchema(t, on)
-		table, identity := fmt.Sprintf("r%d", round), []string(nil)
+		table, identity := fmt.Sprintf("r%d", round), 0
 		if keyed {
-			identity = []string{"v"}
+			identity = 1
 		}
 		want := scanModel(sides[0], sides[1], keyed)
 		for _, budget := range []int{1, 50, 1 << 20} {
-			got, portions := scansDiffer(t, on, scanLayout(t, catalog, "a", table, identity...), scanLayout(t, catalog, "b", table, identity...), budget)
+			got, portions := scansDiffer(t, on, scanLayout(t, catalog, "a", table, identity), scanLayout(t, catalog, "b", table, identity), budget)
 			if !slices.Equal(got, want) {
 				t.Fatalf("round %d, budget %d:\ngot  %q\nwant %q", round, budget, got, want)
 			}

@@ -40,12 +40,14 @@ func (f *DifferencesFile) Write(difference check.RowDifference) error {
 // Finish writes the last line and puts the file in place.
 func (f *DifferencesFile) Finish(result *check.Result) error {
 	var found int64
+	whole := !result.Interrupted && result.Err == nil
 	for _, table := range result.Tables {
+		whole = whole && (table.ChunksUnverified == 0 || table.ChunksDifferent == 0)
 		for _, on := range table.Replicas {
 			found += on.Missing + on.Extra + on.Changed
 		}
 	}
-	last := differencesFinishedLine{lineAt("differences_finished", f.now()), result.RunID, f.lines, f.rows, found == f.rows && !result.Interrupted && result.Err == nil}
+	last := differencesFinishedLine{lineAt("differences_finished", f.now()), result.RunID, f.lines, f.rows, whole && found == f.rows}
 	if err := f.encoder.Encode(last); err != nil {
 		return err
 	}

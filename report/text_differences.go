@@ -81,8 +81,18 @@ func (t *textPrinter) differenceSection() {
 	}
 	t.andMore(len(differences)-shown, " of the listed rows")
 	if t.check.Truncated {
-		t.prose(4, "  There are more rows that differ than were listed (--max-differences); the counts above are complete.")
+		t.prose(4, "  There are more rows that differ than were listed (--max-differences); %s.", t.countsAre())
 	}
+}
+
+// countsAre says whether the counts of differing rows are those of all rows that differ.
+func (t *textPrinter) countsAre() string {
+	for _, table := range t.check.Tables {
+		if table.ChunksUnverified > 0 {
+			return "the counts above are those of what was compared"
+		}
+	}
+	return "the counts above are complete"
 }
 
 func (t *textPrinter) andMore(n int, what string) {

@@ -98,8 +98,8 @@ func (t *Table) cannotBound(part KeyColumn, first bool) string {
 	if column.OrderedTwoWays() {
 		return fmt.Sprintf("part %s is CHAR with collation %s: the index and the comparison order its values differently", part.Name, column.Collation)
 	}
-	if column.HasEmptyMember() {
-		return fmt.Sprintf("part %s has an empty member: two of its values read alike", part.Name)
+	if column.ReadsAlike() {
+		return fmt.Sprintf("part %s has an empty member, or one twice: two of its values read alike", part.Name)
 	}
 	if why := cannotBoundKind(column.Kind, first); why != "" {
 		return fmt.Sprintf("part %s is %s: %s", part.Name, column.Kind, why)

@@ -81,20 +81,22 @@ type Column struct {
 	Invisible        bool
 }
 
-// HasEmptyMember tells whether an ENUM or SET declares the empty text as a member, which reads like number 0: an ENUM's error
-// value, a SET of nothing.
-func (c Column) HasEmptyMember() bool {
+// ReadsAlike tells whether two values of an ENUM or SET read alike: where it declares the empty text as a member, which reads
+// like number 0 (an ENUM's error value, a SET of nothing), or one member twice (which servers allow without strict mode).
+func (c Column) ReadsAlike() bool {
 	if c.Kind != KindEnum && c.Kind != KindSet {
 		return false
 	}
+	seen := map[string]bool{"''": true}
 	for rest := c.ColumnType; ; {
 		_, member, after := cutQuoted(rest)
 		if member == "" {
 			return false
 		}
-		if member == "''" {
+		if seen[member] {
 			return true
 		}
+		seen[member] = true
 		rest = after
 	}
 }

@@ -47,6 +47,9 @@ func (s *Session) BinlogOff() bool { return s.binlogOff }
 
 // Exec runs one statement (or, with MultiStatements, several) and waits for its end.
 func (s *Session) Exec(ctx context.Context, query string, args ...any) error {
+	if s.conn == nil {
+		return s.wrap(sql.ErrConnDone, query)
+	}
 	_, err := s.conn.ExecContext(ctx, query, args...)
 	return s.wrap(err, query)
 }
@@ -85,6 +88,9 @@ func (r Record) Names() []string { return r.names }
 
 // Records runs a query and returns every row. It is for small results: status, metadata.
 func (s *Session) Records(ctx context.Context, query string, args ...any) ([]Record, error) {
+	if s.conn == nil {
+		return nil, s.wrap(sql.ErrConnDone, query)
+	}
 	rows, err := s.conn.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, s.wrap(err, query)

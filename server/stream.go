@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -23,6 +24,9 @@ type Statement struct {
 
 // Prepare prepares a query whose rows Stream will read.
 func (s *Session) Prepare(ctx context.Context, query string) (*Statement, error) {
+	if s.conn == nil {
+		return nil, s.wrap(sql.ErrConnDone, query)
+	}
 	statement := &Statement{session: s, query: query}
 	err := s.conn.Raw(func(connection any) error {
 		preparer, ok := connection.(driver.ConnPrepareContext)
@@ -88,6 +92,9 @@ func (st *Statement) StreamFields(ctx context.Context, args []driver.Value, onRo
 
 // run executes the statement, lets read take its rows, and tells read's callback error from the driver's.
 func (st *Statement) run(ctx context.Context, args []driver.Value, read func(driver.Rows) (callbackErr, err error)) error {
+	if st.session.conn == nil {
+		return st.session.wrap(sql.ErrConnDone, st.query)
+	}
 	st.named = st.named[:0]
 	for i, arg := range args {
 		st.named = append(st.named, driver.NamedValue{Ordinal: i + 1, Value: arg})

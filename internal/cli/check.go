@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -153,59 +152,20 @@ func runCheck(ctx context.Context, options checkOptions, process Process) error 
 	if request.Source, request.Replicas, err = options.servers.load(ctx, process); err != nil {
 		return err
 	}
-	output, err := report.OpenOutput(options.output.file, process.Out)
+	output, discard, err := process.openOutput(options.output.file, "output")
 	if err != nil {
-		return usagef("%v; choose another --output", err)
+		return err
 	}
-	defer process.discard(output)()
+	defer discard()
 	differences, err := options.openDifferences(request, process)
 	if err != nil {
 		return err
 	}
 	if differences != nil {
-		defer process.discard(differences.output)()
+		defer differences.discard()
 		request.Differences = differences
 	}
 	return options.explainCommas(checkAndReport(ctx, request, options.output, output, process))
-}
-
-// differencesFile is the file of --differences-file and what it is written through.
-type differencesFile struct {
-	*report.DifferencesFile
-	output *report.Output
-}
-
-// openDifferences returns nil where no such file is asked for.
-func (o checkOptions) openDifferences(request check.Request, process Process) (*differencesFile, error) {
-	switch {
-	case o.differences == "":
-		return nil, nil
-	case o.differences == "-":
-		return nil, usagef("--differences-file -: standard output is the report's; name a file")
-	case o.differences == o.output.file:
-		return nil, usagef("--differences-file and --output are the same file")
-	}
-	output, err := report.OpenOutput(o.differences, process.Out)
-	if err != nil {
-		return nil, usagef("%v; choose another --differences-file", err)
-	}
-	file, err := report.NewDifferencesFile(output, request.RunID, request.Now)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("writing %s: %w", o.differences, err), output.Close())
-	}
-	return &differencesFile{file, output}, nil
-}
-
-// discard returns what throws the output away unless it was committed, also when the process is ended by a second signal.
-func (p Process) discard(output *report.Output) func() {
-	forget := func() {}
-	if unfinished := output.Unfinished(); unfinished != "" {
-		forget = p.Leftovers.Add(func() { _ = os.Remove(unfinished) })
-	}
-	return func() {
-		forget()
-		_ = output.Close()
-	}
 }
 
 func checkAndReport(ctx context.Context, request check.Request, options outputOptions, output *report.Output, process Process) error {
@@ -213,6 +173,9 @@ func checkAndReport(ctx context.Context, request check.Request, options outputOp
 	defer onTerminal.close()
 	request.Logger = onTerminal.logger
 	observers := onTerminal.observers
+	if file, isFile := request.Differences.(*differencesFile); isFile {
+		observers = append([]check.Observer{file}, observers...) // first: what goes wrong is to be in every report
+	}
 	var lines *report.JSONL
 	if options.format == "jsonl" {
 		lines = report.NewJSONL(output, report.JSONLOptions{Version: Version, Chunks: options.verbose, Signal: process.Signal})
@@ -225,13 +188,7 @@ func checkAndReport(ctx context.Context, request check.Request, options outputOp
 	}
 	done := report.FromCheck(result, Version).WithSignal(process.Signal())
 	shown := options.showsText(result)
-	err = writeReport(done, options, output, lines, shown)
-	if file, isFile := request.Differences.(*differencesFile); isFile && err == nil {
-		if err = file.Finish(result); err != nil {
-			err = fmt.Errorf("the file of differences: %w", err)
-		}
-	}
-	if err != nil {
+	if err := writeReport(done, options, output, lines, shown); err != nil {
 		return fmt.Errorf("the check ended with exit code %d (%s), but its report could not be written: %w", done.ExitCode, report.CodeMeaning(done.ExitCode), err)
 	}
 	if result.Err != nil && !shown {

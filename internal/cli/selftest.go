@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -37,14 +36,11 @@ func selfTestOptionsFrom(c *cli.Context) (selfTestOptions, error) {
 
 // runSelfTest runs the self-test and writes its report, also of one that failed or was interrupted.
 func runSelfTest(ctx context.Context, options selfTestOptions, process Process) error {
-	output, err := report.OpenOutput(options.output.file, process.Out)
+	output, discard, err := process.openOutput(options.output.file, "output")
 	if err != nil {
-		return usagef("%v", err)
+		return err
 	}
-	if unfinished := output.Unfinished(); unfinished != "" {
-		defer process.Leftovers.Add(func() { _ = os.Remove(unfinished) })()
-	}
-	defer output.Close()
+	defer discard()
 	done := judgeSelf(ctx, options.output, process)
 	shown := options.output.format == "text" && options.output.file == "" && !options.output.quiet && done.Error == ""
 	switch {
