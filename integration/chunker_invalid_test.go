@@ -155,7 +155,7 @@ func TestBoundsThatAreTakenForOthersEnd(t *testing.T) {
 	t.Parallel()
 	EachServer(t, func(t *testing.T, _ ServerRow) {
 		n := NewTopology(t, Options{Replicas: -1}).Source
-		n.Exec(t, "CREATE DATABASE app", "CREATE TABLE app.t (k TIME(6) PRIMARY KEY)", "INSERT INTO app.t VALUES ('00:00:00.5'), ('00:00:01.5'), ('00:00:02')")
+		n.Exec(t, "CREATE DATABASE app", "CREATE TABLE app.t (k TIME(6) PRIMARY KEY)", "INSERT INTO app.t VALUES ('00:00:00.4'), ('00:00:01.4'), ('00:00:02')")
 		on := openServer(t, n)
 		layout := layoutOf(t, loadSchema(t, on), "app", "t")
 		layout.Key.Columns[0].FractionalDigits = 0
