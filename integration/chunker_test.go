@@ -166,7 +166,7 @@ func exactParts() []keyPart {
 // trailingParts bound a range only behind another column.
 func trailingParts() []keyPart {
 	return []keyPart{
-		fixedPart("ENUM('z','y','','x')", "0", "1", "2", "3", "4", "'y'"),
+		fixedPart("ENUM('z','y','w','x')", "0", "1", "2", "3", "4", "'y'"),
 		{"SET('b','a','d','c')", []string{"0", "1", "15"}, func(r *rand.Rand) string { return strconv.Itoa(r.IntN(16)) }},
 	}
 }
