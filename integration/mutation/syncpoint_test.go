@@ -23,11 +23,6 @@ var syncpointMutants = []mutant{
 		guard: guard{"./integration", "TestSyncpointWhileSemiSyncWaits"},
 	},
 	{
-		name: "offsets of the old log file are trusted in the new one", file: "replication/syncpoint/heads.go",
-		edits: []edit{{`return at, begins, err`, `return at, begins || true, err`}},
-		guard: guard{"./integration", "TestSyncpointWhileSemiSyncWaits"},
-	},
-	{
 		name: "the replica's snapshot is opened before the applier is there", file: "replication/syncpoint/stepping.go",
 		edits: []edit{
 			{"\t\tif i == 0 || epochOf[i-1] != epoch {\n", `		if err := s.readers[i].Exec(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
