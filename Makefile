@@ -2,10 +2,11 @@
 
 GO ?= go
 TEST_TIMEOUT ?= 15m
+FUZZ_TIME ?= 60s
 # Go refuses to build where git refuses to speak (a checkout that belongs to another user): build without the commit then.
 BUILD_FLAGS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
 
-.PHONY: help build demo test test-long test-images test-matrix bench lint clean setup
+.PHONY: help build demo test test-long test-fuzz test-mutation test-images test-matrix bench lint clean setup
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,9 +25,16 @@ test: setup ## unit, property and integration tests on real servers, with the ra
 	@scripts/setup-tools.sh race
 	REQUIRE_SERVERS=1 $(GO) test -race -timeout $(TEST_TIMEOUT) ./...
 
-test-long: setup ## the same and what takes longer
+test-long: setup ## the same and what takes longer, and test-fuzz
 	@scripts/setup-tools.sh race
 	REQUIRE_SERVERS=1 TRUEUP_TEST_LONG=1 $(GO) test -race -count=1 -timeout 2h ./...
+	@$(MAKE) --no-print-directory test-fuzz
+
+test-fuzz: ## every fuzz test for FUZZ_TIME (60s)
+	@GO="$(GO)" scripts/test-fuzz.sh "$(FUZZ_TIME)"
+
+test-mutation: setup ## break trueup on purpose in some 40 ways: a test must fail each time; TRUEUP_MUTATION_RUNS=5
+	REQUIRE_SERVERS=1 $(GO) test -tags mutation -count=1 -parallel 2 -v -timeout $(TEST_TIMEOUT) ./integration/mutation
 
 test-images: ## the images for test-matrix: official ones, or built from Debian packages; TRUEUP_START_DOCKER=1
 	@scripts/test-images.sh

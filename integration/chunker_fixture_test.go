@@ -107,6 +107,9 @@ func split(t testing.TB, session *server.Session, layout *checksum.Layout, rows 
 		if err := coverage.Add(chunk); err != nil {
 			t.Fatal(err)
 		}
+		if chunk.Lower != nil && slices.EqualFunc(chunk.Lower, chunk.Upper, chunker.Value.Equal) {
+			t.Fatalf("chunk %d ends where it begins, at %v: the splitter would never be through", chunk.Index, chunk.Lower)
+		}
 		chunks = append(chunks, chunk)
 	}
 	if err := coverage.Complete(); err != nil {

@@ -119,6 +119,12 @@ func (p *prober) restarted(t *testing.T) {
 	logPauses(t, p.exact(t, "app.w1"))
 }
 
+// snapshotFile is the log file that a snapshot would be given now.
+func (n *Node) snapshotFile(t *testing.T) string {
+	t.Helper()
+	return n.Query(t, "SHOW STATUS LIKE 'Binlog_snapshot_file'")[0][1]
+}
+
 // reset makes points on logs as they are on a server that never wrote anything.
 func (p *prober) reset(t *testing.T) {
 	replica := p.tp.Replica(0)
@@ -173,7 +179,8 @@ func pointsWhileSemiSyncWaits(t *testing.T) {
 		}
 		var group sync.WaitGroup
 		rotate := func() {
-			before := asynchronous.Value(t, "SELECT COUNT(*) FROM app.t")
+			before, file := asynchronous.Value(t, "SELECT COUNT(*) FROM app.t"), tp.Source.snapshotFile(t)
+			visible := tp.Source.Value(t, "SELECT COUNT(*) FROM app.t")
 			group.Go(func() { _, _ = tp.Source.DB.Exec("INSERT INTO app.t (k) VALUES (1)") })
 			if moment == "" {
 				eventually(t, "the replica has what the source does not show", 20*time.Second, func() (bool, string) {
@@ -182,7 +189,15 @@ func pointsWhileSemiSyncWaits(t *testing.T) {
 			} else {
 				time.Sleep(200 * time.Millisecond) // it is in the log; the replica's applier stands
 			}
-			tp.Source.Exec(t, "FLUSH BINARY LOGS")
+			// It names the new file at once, but returns only when the transaction is visible: too late for this test.
+			group.Go(func() { _, _ = tp.Source.DB.Exec("FLUSH BINARY LOGS") })
+			eventually(t, "the log was rotated", 20*time.Second, func() (bool, string) {
+				now := tp.Source.snapshotFile(t)
+				return now != file, now
+			})
+			if now := tp.Source.Value(t, "SELECT COUNT(*) FROM app.t"); now != visible {
+				t.Errorf("%s rows are visible, which were %s before: the moment was missed, nothing is proven", now, visible)
+			}
 		}
 		if moment == "" {
 			rotate()

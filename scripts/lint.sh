@@ -11,6 +11,9 @@ if [ -n "$unformatted" ]; then
 fi
 go vet ./... || failed=1
 .tools/staticcheck-* ./... || failed=1
+# What only make test-mutation builds.
+go vet -tags mutation ./integration/mutation || failed=1
+.tools/staticcheck-* -tags mutation ./integration/mutation || failed=1
 # Which package may import which, and other rules of the house.
 go test -count=1 ./internal/architecture || failed=1
 exit $failed
