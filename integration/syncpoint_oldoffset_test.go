@@ -2,7 +2,6 @@ package integration
 
 import (
 	"fmt"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -15,13 +14,9 @@ import (
 // It does so until the first transaction of the new file is visible; here that one waits for a semi-synchronous replica.
 //
 // Then the server writes a Binlog_checkpoint event behind that transaction, which still is not visible, and gives
-// snapshots the position behind the event: one behind a transaction that they lack. syncpoint takes it (places.trust), and
-// the replica has a row more. Until that is mended, the test runs only where TRUEUP_TEST_KNOWN_BUGS=1.
+// snapshots the position behind the event: one behind a transaction that they lack (doubts.go).
 func TestSyncpointDistrustsOldOffsets(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("TRUEUP_TEST_KNOWN_BUGS") != "1" {
-		t.Skip("KNOWN BUG: a checkpoint event behind a transaction that waits for a semi-synchronous replica makes a false position")
-	}
 	EachServer(t, func(t *testing.T, _ ServerRow) { pointsWithOldOffsets(t) }, Needs{Flavor: server.MariaDB})
 }
 

@@ -23,6 +23,16 @@ var syncpointMutants = []mutant{
 		guard: guard{"./integration", "TestSyncpointWhileSemiSyncWaits"},
 	},
 	{
+		name: "offsets of the old log file are trusted in the new one", file: "replication/syncpoint/heads.go",
+		edits: []edit{{"if err != nil || !begins {", "if err != nil {"}},
+		guard: guard{"./integration", "TestSyncpointDistrustsOldOffsets"},
+	},
+	{
+		name: "a position behind a checkpoint event is trusted", file: "replication/syncpoint/heads.go",
+		edits: []edit{{"sound, err := p.undoubted(ctx, at)\n", "sound, err := true, error(nil)\n"}},
+		guard: guard{"./integration", "TestSyncpointDistrustsOldOffsets"},
+	},
+	{
 		name: "the replica's snapshot is opened before the applier is there", file: "replication/syncpoint/stepping.go",
 		edits: []edit{
 			{"\t\tif i == 0 || epochOf[i-1] != epoch {\n", `		if err := s.readers[i].Exec(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {

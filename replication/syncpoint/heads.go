@@ -10,7 +10,7 @@ import (
 	"trueup/server"
 )
 
-// MariaDB's position of a snapshot can be wrong in three ways, each seen on 10.11:
+// MariaDB's position of a snapshot can be wrong in four ways, each seen on 10.11:
 //
 // Binlog_snapshot_file and Binlog_snapshot_position pass through variables that all sessions share: while several
 // sessions run SHOW STATUS, one can get the position of another. So it is read by one session at a time, until it is
@@ -21,10 +21,14 @@ import (
 // opened meanwhile lacks them, though they lie before its position. And when they become visible, they set the offset
 // they have in the old file, while the name is already that of the new one.
 //
+// And a Binlog_checkpoint event behind a transaction that is not visible yet makes the position behind the event that of
+// snapshots, which lack the transaction.
+//
 // So a position is used where it is between two transactions of its own file: transactions become visible in the
 // log's order, so those of older files are. In a file's head it is used if the snapshot was opened after the
 // server had written there, as a Binlog_checkpoint event naming this very file, that everything in older files is
-// committed.
+// committed. Directly behind a checkpoint event among the transactions it is used only once the transaction before the event
+// must be visible (doubts.go).
 
 // head is what is known of the events at a file's beginning that belong to no transaction.
 type head struct {
@@ -80,7 +84,11 @@ func (p *places) trust(ctx context.Context, at replication.Position) (replicatio
 		return at, false, err
 	case h.begun && at.Offset > h.end:
 		begins, err := p.groupBegins(ctx, at)
-		return at, begins, err
+		if err != nil || !begins {
+			return at, false, err
+		}
+		sound, err := p.undoubted(ctx, at)
+		return at, sound, err
 	case !h.begun:
 		at.Offset = min(at.Offset, h.end)
 	}
@@ -99,8 +107,15 @@ func (p *places) settle(ctx context.Context, file string) (settled bool, err err
 			return false, nil
 		}
 		p.mutex.Unlock()
-		if err != nil || h.begun || h.settled {
+		if err != nil {
 			return true, err
+		}
+		if h.begun || h.settled {
+			clear, err := p.endIsUndoubted(ctx)
+			late := time.Since(started) > settleLimit
+			if err != nil || clear || late { // late: the snapshot will not be sound, and says so
+				return true, err
+			}
 		}
 		if err := sleep(ctx, lagInterval); err != nil {
 			return false, err

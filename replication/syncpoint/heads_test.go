@@ -69,7 +69,7 @@ func TestSnapshotPositionAmongOthers(t *testing.T) {
 	for range 4 {
 		snapshot, control := sessionOn(t, source), sessionOn(t, source)
 		looking.Go(func() {
-			own := &places{source: control, heads: map[string]head{}}
+			own := &places{source: control, heads: map[string]head{}, doubts: map[replication.Position]*doubt{}}
 			for started := time.Now(); time.Since(started) < 3*time.Second; {
 				raw, wrong := lookOnce(t, own, snapshot, before)
 				if wrong {

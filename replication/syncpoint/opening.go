@@ -77,7 +77,7 @@ func (o *opening) openSessions(ctx context.Context) (err error) {
 	if o.control, err = o.source.Session(ctx, server.SessionOptions{}); err != nil {
 		return err
 	}
-	o.places = &places{source: o.control, heads: map[string]head{}}
+	o.places = &places{source: o.control, heads: map[string]head{}, doubts: map[replication.Position]*doubt{}}
 	for _, s := range o.steppers {
 		s.places = o.places
 	}

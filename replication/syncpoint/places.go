@@ -18,6 +18,7 @@ type places struct {
 	mutex  sync.Mutex
 	source *server.Session
 	heads  map[string]head // by file
+	doubts map[replication.Position]*doubt
 }
 
 // betweenTransactions are the events that belong to no transaction.
