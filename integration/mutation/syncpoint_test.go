@@ -24,7 +24,7 @@ var syncpointMutants = []mutant{
 	},
 	{
 		name: "offsets of the old log file are trusted in the new one", file: "replication/syncpoint/heads.go",
-		edits: []edit{{"if err != nil || !begins {", "if err != nil {"}},
+		edits: []edit{{`if err != nil || !begins {`, `if err != nil || !begins && false {`}},
 		guard: guard{"./integration", "TestSyncpointDistrustsOldOffsets"},
 	},
 	{
