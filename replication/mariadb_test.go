@@ -167,7 +167,7 @@ func untilStops(t *testing.T, source, replica node, workers int, gtid bool) {
 	replica.follow(t, source, "", "d", gtid)
 	replica.start(t, "")
 	source.run(t, "INSERT INTO d.t VALUES (1, 1)")
-	replica.awaitExecuted(t, "", source.position(t))
+	replica.awaitEnd(t, "", source)
 	if err := StopApplier(t.Context(), replica.Session, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func untilStops(t *testing.T, source, replica node, workers int, gtid bool) {
 func testUntilQuiet(t *testing.T, source, _, replica node) {
 	replica.follow(t, source, "", "d", false)
 	replica.start(t, "")
-	replica.awaitExecuted(t, "", source.position(t))
+	replica.awaitEnd(t, "", source)
 	if err := StopApplier(t.Context(), replica.Session, ""); err != nil {
 		t.Fatal(err)
 	}

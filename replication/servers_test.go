@@ -131,6 +131,13 @@ func (n node) await(t *testing.T, channel, what string, wanted func(Status) bool
 	}
 }
 
+// awaitEnd waits until the applier has executed all of the source's log. The end is read again and again: a MariaDB source
+// writes a checkpoint event at any time.
+func (n node) awaitEnd(t *testing.T, channel string, source node) Status {
+	t.Helper()
+	return n.await(t, channel, "at the end of the source's log", func(s Status) bool { return s.Executed == source.position(t) })
+}
+
 // awaitExecuted waits until the applier has executed exactly up to the source's position.
 func (n node) awaitExecuted(t *testing.T, channel string, at Position) Status {
 	t.Helper()
