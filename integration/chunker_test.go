@@ -136,6 +136,16 @@ func textParts(collations map[string]bool) []keyPart {
 			parts = append(parts, textPart(c.columnType, c.charset, c.collation, c.alphabet...))
 		}
 	}
+	// Every other character set, in its default collation.
+	for _, collation := range []string{"armscii8_general_ci", "big5_bin", "cp1250_general_ci", "cp1256_general_ci", "cp1257_general_ci", "cp850_general_ci", "cp852_general_ci",
+		"cp866_general_ci", "dec8_swedish_ci", "eucjpms_japanese_ci", "euckr_korean_ci", "gb18030_chinese_ci", "gb2312_chinese_ci", "geostd8_general_ci", "greek_general_ci",
+		"hebrew_general_ci", "hp8_english_ci", "keybcs2_general_ci", "koi8u_general_ci", "latin5_turkish_ci", "latin7_general_ci", "macce_general_ci", "macroman_general_ci",
+		"swe7_swedish_ci"} {
+		if collations[collation] {
+			charset, _, _ := strings.Cut(collation, "_")
+			parts = append(parts, textPart("VARCHAR(20)", charset, collation, "漢", "字", "ö", "ü", "ğ", "я", "Ω", "ω", "א", "š", "ž", "€", "한"))
+		}
+	}
 	return parts
 }
 

@@ -14,6 +14,7 @@ go vet ./... || failed=1
 # What only make test-mutation builds.
 go vet -tags mutation ./integration/mutation || failed=1
 .tools/staticcheck-* -tags mutation ./integration/mutation || failed=1
+go test -tags mutation -count=1 -run '^TestMutantsFit$' ./integration/mutation || failed=1
 # Which package may import which, and other rules of the house.
 go test -count=1 ./internal/architecture || failed=1
 exit $failed

@@ -54,6 +54,15 @@ var root = func() string {
 	return folder
 }()
 
+// TestMutantsFit: every text that a mutant replaces is there, once. It is quick, and part of make lint.
+func TestMutantsFit(t *testing.T) {
+	for _, m := range allMutants {
+		if _, err := writeOverlay(t.TempDir(), m); err != nil {
+			t.Errorf("%s: %v", m.name, err)
+		}
+	}
+}
+
 // TestGuardsPassUnbroken: a test that fails anyway finds nothing.
 func TestGuardsPassUnbroken(t *testing.T) {
 	expressions := map[string][]string{} // by package
