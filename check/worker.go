@@ -65,15 +65,14 @@ func (w *worker) compare(ctx context.Context, j job) error {
 		}
 		var sink *SinkError
 		if errors.As(err, &sink) {
-			return errors.Join(err, w.run.finishJob(j, result))
+			return w.breakOff(j, result, err)
 		}
 		if w.ofSource(err) {
 			return w.sourceFailed(ctx, j, result, err)
 		}
 		if err != nil {
 			if err := w.readFailed(ctx, j, i, err); err != nil {
-				result.failed = true
-				return errors.Join(err, w.run.record(j, result)) // not released: the end of the run says why it was not compared
+				return w.breakOff(j, result, err)
 			}
 		}
 	}
@@ -166,6 +165,13 @@ func (w *worker) digestOn(ctx context.Context, reader *checksum.Reader, chunk ch
 	return digest, err
 }
 
+// breakOff records what was proven of a chunk when the run ends in the middle of it. The task is not released: the end of the
+// run says why the rest was not compared.
+func (w *worker) breakOff(j job, result chunkResult, err error) error {
+	result.failed = true
+	return errors.Join(err, w.run.record(j, result))
+}
+
 // ofSource tells whether a statement on the source failed.
 func (w *worker) ofSource(err error) bool {
 	var failed *server.StatementError
@@ -208,10 +214,10 @@ func tableReason(err error) (Verdict, string) {
 
 // sourceFailed decides what an error of the source's read costs: the table, or the run.
 func (w *worker) sourceFailed(ctx context.Context, j job, result chunkResult, err error) error {
-	result.failed = true
 	if ctx.Err() != nil {
-		return errors.Join(ctx.Err(), w.run.record(j, result)) // not released: the end of the run says why it was not compared
+		return w.breakOff(j, result, ctx.Err())
 	}
+	result.failed = true
 	if server.IsConnectionLost(err) {
 		return errors.Join(fmt.Errorf("the source was lost: %w", err), w.run.finishJob(j, result))
 	}

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -141,4 +142,27 @@ func readAlike(t *testing.T) {
 	if len(got) != len(lines) {
 		t.Errorf("listed: %s", strings.Join(got, "\n"))
 	}
+}
+
+// TestFailedSinkLeavesNothingEqual: a run that ends because its differences cannot be written down says nothing about the
+// replica that it had not come to.
+func TestFailedSinkLeavesNothingEqual(t *testing.T) {
+	t.Parallel()
+	tp, request := newHalfway(t, Options{Replicas: 2})
+	tp.Damage(t, 0, "UPDATE app.b SET v = v + 1 LIMIT 3")
+	tp.Damage(t, 1, "UPDATE app.b SET v = v + 1 LIMIT 3")
+	full := errors.New("no space left")
+	request.Differences = sinkFunc(func(check.RowDifference) error { return full })
+	result, err := check.Run(t.Context(), request, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := result.Tables[0]
+	if !errors.Is(result.Err, full) || b.Replicas[0].Verdict != check.Different || b.Coverage.Proven {
+		t.Errorf("%v: %+v", result.Err, b)
+	}
+	if on := b.Replicas[1]; on.Verdict != check.Unverified || on.ReasonCode != check.ReasonNotReached {
+		t.Errorf("the replica that was not compared: %+v", on)
+	}
+	requireReplicating(t, tp.Replicas...)
 }
