@@ -12,7 +12,8 @@ import (
 // countRows asks the servers how many rows a table has, once all of its chunks are in, and holds that against the sum over
 // the chunks: a bound that the server understands in another way than it orders the index would lose rows, or double them,
 // though the ranges join. It is possible where one snapshot covered the table, and needed where there was more than one
-// chunk. A server that does not answer leaves the table as it is: that the ranges join was proven before.
+// chunk. A server that does not answer leaves the table as it is: that the ranges join was proven before. Large tables are not
+// counted: an ALTER waits for it.
 func (w *worker) countRows(ctx context.Context, t *task) {
 	live, countable := t.countable(w.lease.Epoch.ID)
 	if !countable {
@@ -40,12 +41,15 @@ func (w *worker) countRows(ctx context.Context, t *task) {
 	t.recordCounts(live, source, counts)
 }
 
+// mostCounted is how many rows are counted: some million a second, and the count holds the table's metadata lock.
+const mostCounted = 5_000_000
+
 // countable tells whether every chunk of the task was read in the epoch, and which replicas were compared to the end.
 func (t *task) countable(epoch int) (live []int, countable bool) {
 	t.state.mutex.Lock()
 	defer t.state.mutex.Unlock()
 	chunks := t.chunks[epoch]
-	if t.counted || t.broken || chunks < 2 || len(t.chunks) != 1 || t.coverage.Complete() != nil {
+	if t.counted || t.broken || t.rows > mostCounted || chunks < 2 || len(t.chunks) != 1 || t.coverage.Complete() != nil {
 		return nil, false
 	}
 	t.counted = true

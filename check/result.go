@@ -120,7 +120,7 @@ type Coverage struct {
 	Proven bool
 	Chunks []EpochChunks // ordered by epoch
 	// RowsCounted: the servers were asked how many rows the table has, and each has as many as its chunks held. It needs one
-	// epoch for the whole table, and is not done for a single chunk, which has no bounds.
+	// epoch for the whole table, and is not done for a single chunk, which has no bounds, nor for very large tables.
 	RowsCounted bool
 }
 

@@ -114,11 +114,11 @@ func (r *Reader) tally(ctx context.Context, set *partitionSet, budget int) (*tal
 }
 
 func (t *tally) add(h rowHash) {
-	t.rows = append(t.rows, tallied{h, 1})
-	if len(t.rows) >= t.mergeAt {
+	if len(t.rows) == t.mergeAt {
 		t.merge()
 		t.mergeAt = max(t.mergeAt, 2*len(t.rows))
 	}
+	t.rows = append(t.rows, tallied{h, 1})
 }
 
 func (t *tally) merge() {
