@@ -7,13 +7,13 @@ import "trueup/replication/syncpoint"
 const (
 	// Of replicas.
 	ReasonUnreachable      = "unreachable"
-	ReasonAccessDenied     = "access_denied"
+	ReasonAccessDenied     = string(syncpoint.AccessDenied)
 	ReasonMissingPrivilege = "missing_privilege"
 	ReasonNotFound         = "replica_not_found"
 	ReasonNotAReplica      = "not_a_replica"
 	ReasonOtherSource      = "replicates_from_another_source"
 	ReasonServerType       = "server_not_supported"
-	ReasonIdentityChanged  = "identity_changed"
+	ReasonIdentityChanged  = string(syncpoint.IdentityChanged)
 	ReasonNothing          = "nothing_compared"
 	ReasonConnectionLost   = string(syncpoint.ReplicaLost)
 

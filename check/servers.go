@@ -16,7 +16,8 @@ import (
 // member is one replica of a run: its server when it could be reached, and what is known of it so far.
 type member struct {
 	address string
-	server  *server.Server     // nil: never reached
+	server  *server.Server // nil: never reached
+	watch   watch
 	status  replication.Status // of the channel from the source
 	result  ReplicaResult
 }
@@ -55,7 +56,7 @@ func (r *run) connectSource(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.source = source
+	r.source, r.watch.server = source, source
 	r.result.Source.Identity = source.Identity()
 	if r.control, err = source.Session(ctx, server.SessionOptions{}); err != nil {
 		return err
@@ -121,7 +122,7 @@ func (r *run) reach(ctx context.Context, m *member, endpoint server.Endpoint) {
 		m.giveUpFor(ctx, err)
 		return
 	}
-	m.server = opened
+	m.server, m.watch.server = opened, opened
 	m.result.Identity = opened.Identity()
 	if r.source.Identity().Flavor == server.MariaDB && opened.Identity().Flavor == server.MySQL {
 		m.giveUp(ReasonServerType, fmt.Sprintf("it is %s %s: MySQL does not replicate from MariaDB sources", opened.Identity().Flavor, opened.Identity().VersionText))

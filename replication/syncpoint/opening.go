@@ -275,6 +275,7 @@ func (o *opening) makeLeases() {
 		}
 		o.point.free = append(o.point.free, lease)
 	}
+	o.point.sessions = nil // the leases have them
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

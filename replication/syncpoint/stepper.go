@@ -58,9 +58,15 @@ func (s *stepper) refuse(code Code, err error, format string, args ...any) error
 // unverifiable gives every error of a replica a code.
 func (s *stepper) unverifiable(err error) *Unverifiable {
 	var u *Unverifiable
+	var changed *server.IdentityChangedError
+	var connect *server.ConnectError
 	switch {
 	case errors.As(err, &u):
 		return u
+	case errors.As(err, &changed):
+		return &Unverifiable{Address: s.address(), Code: IdentityChanged, Reason: "another server answers at its address", Err: err}
+	case errors.As(err, &connect) && connect.Failure == server.ConnectDenied:
+		return &Unverifiable{Address: s.address(), Code: AccessDenied, Reason: "it does not let the account in any more", Err: err}
 	case server.IsConnectionLost(err):
 		return &Unverifiable{Address: s.address(), Code: ReplicaLost, Reason: "the connection to the replica was lost", Err: err}
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
