@@ -1,6 +1,7 @@
 package syncpoint
 
 import (
+	"context"
 	"strings"
 
 	"trueup/replication"
@@ -8,13 +9,32 @@ import (
 )
 
 // proveHistory compares the GTIDs at one epoch.
-func (s *stepper) proveHistory(flavor server.Flavor, epoch *Epoch) error {
-	agree, err := histories(flavor, epoch.GTID, epoch.Replicas[s.number].GTID)
+func (s *stepper) proveHistory(ctx context.Context, flavor server.Flavor, epoch *Epoch) error {
+	ofSource, err := s.sourceGTID(ctx, epoch)
+	if err != nil {
+		return err
+	}
+	if s.back != nil {
+		ofSource = withoutServer(ofSource, serverID(s.replica.Server))
+	}
+	agree, err := histories(flavor, ofSource, epoch.Replicas[s.number].GTID)
 	if err != nil || agree {
 		return err
 	}
 	return s.refuse(OtherHistory, nil, "at %s the source has GTIDs %s and the replica %s: it does not replicate from this source, or its GTID position was set by hand",
-		epoch.Position, epoch.GTID, epoch.Replicas[s.number].GTID)
+		epoch.Position, ofSource, epoch.Replicas[s.number].GTID)
+}
+
+// withoutServer drops the GTIDs that a server has given: a replica ignores its own where they come back to it, and
+// its position says nothing of them.
+func withoutServer(position, serverID string) string {
+	var kept []string
+	for gtid := range strings.SplitSeq(position, ",") {
+		if parts := strings.Split(strings.TrimSpace(gtid), "-"); len(parts) != 3 || parts[1] != serverID {
+			kept = append(kept, gtid)
+		}
+	}
+	return strings.Join(kept, ",")
 }
 
 // histories tells whether the GTIDs of source and replica at one position can belong to one history. On MariaDB
