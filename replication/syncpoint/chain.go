@@ -197,7 +197,7 @@ func (s *stepper) sourceGTID(ctx context.Context, epoch *Epoch) (string, error) 
 	if s.upstream == nil {
 		return epoch.GTID, nil
 	}
-	gtid, err := replication.GTIDAt(ctx, s.upstream.log.source, s.lastTarget)
+	gtid, err := s.places.gtidAt(ctx, s.lastTarget)
 	if err != nil {
 		return "", fmt.Errorf("the replica it replicates from could not tell its GTID: %w", err)
 	}

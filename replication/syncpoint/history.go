@@ -15,7 +15,7 @@ func (s *stepper) proveHistory(ctx context.Context, flavor server.Flavor, epoch 
 		return err
 	}
 	if s.back != nil {
-		ofSource = withoutServer(ofSource, serverID(s.replica.Server))
+		ofSource = replication.WithoutServer(ofSource, s.replica.Server.Identity().ServerID)
 	}
 	agree, err := histories(flavor, ofSource, epoch.Replicas[s.number].GTID)
 	if err != nil || agree {
@@ -25,16 +25,39 @@ func (s *stepper) proveHistory(ctx context.Context, flavor server.Flavor, epoch 
 		epoch.Position, ofSource, epoch.Replicas[s.number].GTID)
 }
 
-// withoutServer drops the GTIDs that a server has given: a replica ignores its own where they come back to it, and
-// its position says nothing of them.
-func withoutServer(position, serverID string) string {
-	var kept []string
-	for gtid := range strings.SplitSeq(position, ",") {
-		if parts := strings.Split(strings.TrimSpace(gtid), "-"); len(parts) != 3 || parts[1] != serverID {
-			kept = append(kept, gtid)
-		}
+// isAt tells whether an applier that reports the status is exactly at the target. Where the server's position can be out of
+// date the GTIDs decide: reading those of the target makes the source read its log from the file's beginning.
+func (s *stepper) isAt(ctx context.Context, status replication.Status, target replication.Position) (bool, error) {
+	same, err := s.same(ctx, status.Executed, target)
+	if err != nil || same && !status.Inferred || !status.SeveralDomains() {
+		return same, err
 	}
-	return strings.Join(kept, ",")
+	ofTarget, known := s.gtids[target]
+	if !known {
+		if ofTarget, err = s.places.gtidAt(ctx, target); err != nil {
+			return false, err
+		}
+		s.gtids[target] = ofTarget
+	}
+	ofTarget = replication.WithoutServer(ofTarget, s.replica.Server.Identity().ServerID)
+	if ofTarget == "" {
+		return false, nil
+	}
+	source, err := replication.ParseGTIDSet(server.MariaDB, ofTarget)
+	if err != nil {
+		return false, err
+	}
+	executed, err := replication.ParseGTIDSet(server.MariaDB, status.ExecutedGTID)
+	return err == nil && executed.AgreesOn(source), err
+}
+
+// gtidAt is the GTID position of the log at a place; see replication.GTIDAt.
+func (p *places) gtidAt(ctx context.Context, at replication.Position) (string, error) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	ctx, cancel := shared(ctx)
+	defer cancel()
+	return replication.GTIDAt(ctx, p.source, at)
 }
 
 // histories tells whether the GTIDs of source and replica at one position can belong to one history. On MariaDB

@@ -31,7 +31,7 @@ type opening struct {
 func newOpening(source *server.Server, replicas []Replica, options Options) *opening {
 	o := &opening{options: options, source: source, point: &Point{failed: make([]*Unverifiable, len(replicas))}}
 	for i, replica := range replicas {
-		s := &stepper{number: i, replica: replica, options: options, logger: options.Logger, bulletin: newBulletin()}
+		s := &stepper{number: i, replica: replica, options: options, logger: options.Logger, bulletin: newBulletin(), gtids: map[replication.Position]string{}}
 		if replica.Server == nil {
 			o.point.failed[i] = &Unverifiable{Code: LeftOut, Reason: "it was left out of the sync point"}
 		} else {

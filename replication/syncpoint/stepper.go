@@ -52,7 +52,8 @@ type stepper struct {
 	bulletin   *bulletin
 	log        *places // the replica's own log, where somebody has to look into it
 	lastTarget replication.Position
-	back       *back // nil: the source does not replicate from this replica
+	gtids      map[replication.Position]string // of targets, where they were asked for
+	back       *back                           // nil: the source does not replicate from this replica
 	resumeErr  error
 }
 
@@ -140,7 +141,7 @@ func (s *stepper) catchUp(ctx context.Context, target replication.Position) erro
 				return s.refuseBeyond(ctx, status.Executed)
 			}
 			if status.Executed == last { // it may stand at another name of the target; an error says that it does not
-				if there, err := s.same(ctx, status.Executed, target); err == nil && there {
+				if there, err := s.isAt(ctx, status, target); err == nil && there {
 					return nil
 				}
 			}

@@ -175,7 +175,7 @@ func (s *stepper) runTo(ctx context.Context, target replication.Position) error 
 		}
 		there := status.Executed.Compare(target) >= 0
 		if !there && status.Executed == last && polls%lookInterval == 0 {
-			if there, err = s.same(ctx, status.Executed, target); err != nil {
+			if there, err = s.isAt(ctx, status, target); err != nil {
 				return err
 			}
 		}
@@ -197,8 +197,11 @@ func (s *stepper) stoodStill(ctx context.Context, status replication.Status, tar
 	if status.Executed.Compare(target) >= 0 {
 		return nil // proveExact says whether it is the right place
 	}
-	if there, err := s.same(ctx, status.Executed, target); err != nil || there {
+	if there, err := s.isAt(ctx, status, target); err != nil || there {
 		return err
+	}
+	if status.SeveralDomains() { // it may have passed the target before this, and been stopped there by our UNTIL
+		return s.refuse(NotExact, nil, "its applier stood at %s, which may be out of date, on the way to %s", status.Executed, target)
 	}
 	s.leave()
 	return s.refuse(ApplierStopped, nil, "somebody else stopped its applier at %s, on the way to %s; it is left stopped", status.Executed, target)
@@ -213,7 +216,7 @@ func (s *stepper) proveExact(ctx context.Context, epoch *Epoch, target replicati
 	}
 	exact := !status.ApplierRunning && status.ApplierError.IsZero()
 	if exact {
-		if exact, err = s.same(ctx, status.Executed, target); err != nil {
+		if exact, err = s.isAt(ctx, status, target); err != nil {
 			return err
 		}
 	}
