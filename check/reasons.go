@@ -15,6 +15,8 @@ const (
 	ReasonServerType       = "server_not_supported"
 	ReasonIdentityChanged  = string(syncpoint.IdentityChanged)
 	ReasonNothing          = "nothing_compared"
+	ReasonNoUpdates        = "upstream_logs_no_updates"
+	ReasonCluster          = "cluster_member"
 	ReasonConnectionLost   = string(syncpoint.ReplicaLost)
 
 	// Of tables.
@@ -47,6 +49,7 @@ func AllReasons() []string {
 		string(syncpoint.ReceiverError), string(syncpoint.Lagging), string(syncpoint.Delayed), string(syncpoint.NotExact),
 		string(syncpoint.OtherHistory), string(syncpoint.CannotPause), string(syncpoint.NotRestarted),
 		string(syncpoint.ForeignUntil), string(syncpoint.SnapshotRefused),
+		string(syncpoint.UpstreamOut), ReasonNoUpdates, string(syncpoint.ReplicaWrites), ReasonCluster,
 		ReasonInterrupted, ReasonNotReached, ReasonReplicaUnusable, ReasonNoColumns, ReasonNonTransactional,
 		ReasonTableBroken, ReasonTableMissing, ReasonTableExtra, ReasonDefinition, ReasonView, ReasonSequence, ReasonExcluded,
 		ReasonNotReplicated, ReasonTableChanged, ReasonTableLocked, ReasonReadError, ReasonUnconfirmed, ReasonCoverage,

@@ -30,8 +30,12 @@ func newProber(t *testing.T, tp *Topology) *prober {
 	account := tp.Source.CreateUser(t, proberUser, tp.Source.Row.proberGrants()+" ON *.*")
 	tp.WaitCaughtUp(t)
 	p := &prober{owner: t, tp: tp, source: openAs(t, t, tp.Source, account)}
-	for _, replica := range tp.Replicas {
-		p.replicas = append(p.replicas, syncpoint.Replica{Server: openAs(t, t, replica, account)})
+	for i, replica := range tp.Replicas {
+		opened := syncpoint.Replica{Server: openAs(t, t, replica, account)}
+		if tp.options.Chain {
+			opened.Upstream = i // counted from 1, so that the first has the source
+		}
+		p.replicas = append(p.replicas, opened)
 	}
 	p.options = syncpoint.Options{Workers: 3, Timeout: 30 * time.Second, SwitchDelay: 5 * time.Second, Pauses: &syncpoint.Pauses{}}
 	return p

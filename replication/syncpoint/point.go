@@ -17,11 +17,13 @@ type Strategy string
 // Until is the strategy of this version; see the package comment.
 const Until Strategy = "until"
 
-// Replica is one replica that a point should hold: its server and the channel that comes from the source. With a nil
-// Server it only keeps its number.
+// Replica is one replica that a point should hold: its server and the channel that comes from the source, or from another
+// of the replicas. With a nil Server it only keeps its number.
 type Replica struct {
 	Server  *server.Server
 	Channel string
+	// Upstream is the number, counted from 1, of the replica from which the channel comes; 0: it comes from the source.
+	Upstream int
 }
 
 // Options say what a point should be.
@@ -172,7 +174,10 @@ func (p *Point) Close() error {
 // means that the source failed, or that ctx ended. Whatever it returns, every applier it stopped has been started again,
 // or its error names the replica where that was not possible.
 func Open(ctx context.Context, source *server.Server, replicas []Replica, options Options) (*Point, error) {
-	options = options.withDefaults()
+	return openRetried(ctx, source, replicas, options.withDefaults())
+}
+
+func openOnce(ctx context.Context, source *server.Server, replicas []Replica, options Options) (*Point, error) {
 	opening := newOpening(source, replicas, options)
 	defer opening.closeControls()
 	if err := opening.run(ctx); err != nil {

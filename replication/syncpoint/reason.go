@@ -25,8 +25,10 @@ const (
 	ForeignUntil    Code = "until_set_by_others" // somebody else runs the applier with UNTIL
 	LeftOut         Code = "left_out"            // the caller gave no server for it
 	SnapshotRefused Code = "snapshot_refused"
-	IdentityChanged Code = "identity_changed" // another server answers at the address now
-	AccessDenied    Code = "access_denied"    // the account is not let in any more
+	IdentityChanged Code = "identity_changed"    // another server answers at the address now
+	AccessDenied    Code = "access_denied"       // the account is not let in any more
+	UpstreamOut     Code = "upstream_unverified" // the replica from which it replicates is not part of the point
+	ReplicaWrites   Code = "replica_writes"      // dual masters: it has transactions of its own that the source may lack
 )
 
 // Unverifiable is why one replica is not part of a point. It is a result, not a failure of the run.

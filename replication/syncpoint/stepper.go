@@ -45,7 +45,16 @@ type stepper struct {
 	pausedAt  time.Time
 	ran       time.Duration // on its way to positions since then
 	epochs    []*Epoch      // in which this replica stands
-	resumeErr error
+
+	upstream   *stepper // nil: the source
+	depth      int      // how many replicas lie between the source and this one
+	feeds      bool     // it is the upstream of another
+	bulletin   *bulletin
+	log        *places // the replica's own log, where somebody has to look into it
+	lastTarget replication.Position
+	gtids      map[replication.Position]string // of targets, where they were asked for
+	back       *back                           // nil: the source does not replicate from this replica
+	resumeErr  error
 }
 
 func (s *stepper) address() string { return s.replica.Server.Address() }
@@ -101,6 +110,12 @@ func (s *stepper) close() {
 			_ = session.Close()
 		}
 	}
+	if s.log != nil {
+		_ = s.log.source.Close()
+	}
+	if s.back != nil {
+		_ = s.back.session.Close()
+	}
 }
 
 func (s *stepper) closeReaders() {
@@ -132,7 +147,7 @@ func (s *stepper) catchUp(ctx context.Context, target replication.Position) erro
 				return s.refuseBeyond(ctx, status.Executed)
 			}
 			if status.Executed == last { // it may stand at another name of the target; an error says that it does not
-				if there, err := s.places.same(ctx, status.Executed, target); err == nil && there {
+				if there, err := s.isAt(ctx, status, target); err == nil && there {
 					return nil
 				}
 			}
