@@ -47,6 +47,7 @@ func AllReasons() []string {
 		string(syncpoint.ReceiverError), string(syncpoint.Lagging), string(syncpoint.Delayed), string(syncpoint.NotExact),
 		string(syncpoint.OtherHistory), string(syncpoint.CannotPause), string(syncpoint.NotRestarted),
 		string(syncpoint.ForeignUntil), string(syncpoint.SnapshotRefused),
+		string(syncpoint.JournalUnwritable), string(syncpoint.PauseLeftOpen),
 		ReasonInterrupted, ReasonNotReached, ReasonReplicaUnusable, ReasonNoColumns, ReasonNonTransactional,
 		ReasonTableBroken, ReasonTableMissing, ReasonTableExtra, ReasonDefinition, ReasonView, ReasonSequence, ReasonExcluded,
 		ReasonNotReplicated, ReasonTableChanged, ReasonTableLocked, ReasonReadError, ReasonUnconfirmed, ReasonCoverage,

@@ -40,6 +40,8 @@ type run struct {
 	reserved    int // listed differences that have room in the result
 
 	sinkMutex sync.Mutex // held while the sink writes
+
+	leftOpen leftOpen
 }
 
 // Run carries out a check. The observer may be nil.
@@ -153,7 +155,7 @@ func (r *run) openPoint(ctx context.Context, firstEpoch int) (*syncpoint.Point, 
 		}
 	}
 	point, err := syncpoint.Open(ctx, r.source, replicas, syncpoint.Options{Workers: r.request.Workers, Timeout: r.request.SyncTimeout,
-		Pauses: r.request.Pauses, Logger: slog.New(&warningHandler{Handler: r.request.Logger.Handler(), warn: r.warnOnce}), FirstEpoch: firstEpoch,
+		Pauses: r.request.Pauses, Recorder: r.request.Recorder, Guard: r.request.Guard, Logger: slog.New(&warningHandler{Handler: r.request.Logger.Handler(), warn: r.warnOnce}), FirstEpoch: firstEpoch,
 		Tables: r.comparedTables(), LockTimeout: r.request.LockTimeout, LockHoldMax: r.request.LockHoldMax})
 	if err != nil {
 		return nil, err

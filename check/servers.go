@@ -146,6 +146,9 @@ func (r *run) matchChannel(ctx context.Context, m *member) error {
 		return err
 	}
 	m.result.Channel = m.status.Channel
+	if err := r.settleLeftOpen(ctx, session, m); err != nil {
+		return err
+	}
 	hiding, err := replication.HidingSettings(ctx, session)
 	if err != nil {
 		return err

@@ -30,6 +30,8 @@ var reasonTexts = map[string]reasonText{
 	"applier_not_restarted":          {"its applier was stopped for the check and did not start again", "start it now (START REPLICA SQL_THREAD, on MariaDB START SLAVE SQL_THREAD)"},
 	"until_set_by_others":            {"somebody else runs its applier up to a position of theirs", "wait until they are done, then check again"},
 	"snapshot_refused":               {"it refused a consistent snapshot", "see the error that the reason quotes"},
+	"journal_not_written":            {"the journal that has to name a pause before it begins could not be written, so its applier was not stopped", "make room or give the right to write, or choose another folder with --state-dir; then check again"},
+	"pause_left_open":                {"a check that was killed stopped its applier, and it still stands", "if nobody stopped it on purpose since, run the statement that the reason names; then check again"},
 	"interrupted":                    {"the check was interrupted before", "check again"},
 	"not_reached":                    {"the check ended before it came to this", "check again, with more time or fewer tables"},
 	"replica_unverified":             {"the whole replica could not be compared", "see the replica's own reason"},

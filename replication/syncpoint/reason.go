@@ -21,6 +21,9 @@ const (
 	ForeignUntil    Code = "until_set_by_others" // somebody else runs the applier with UNTIL
 	LeftOut         Code = "left_out"            // the caller gave no server for it
 	SnapshotRefused Code = "snapshot_refused"
+
+	JournalUnwritable Code = "journal_not_written" // so nothing was stopped
+	PauseLeftOpen     Code = "pause_left_open"     // a run that died has stopped it, and it stands
 )
 
 // Unverifiable is why one replica is not part of a point. It is a result, not a failure of the run.

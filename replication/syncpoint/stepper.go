@@ -46,6 +46,10 @@ type stepper struct {
 	ran       time.Duration // on its way to positions since then
 	epochs    []*Epoch      // in which this replica stands
 	resumeErr error
+
+	pause     Pause  // what others have to know of it
+	announced bool   // others know of it
+	recorded  func() // waits for the journal
 }
 
 func (s *stepper) address() string { return s.replica.Server.Address() }
