@@ -50,7 +50,7 @@ func (r *run) tryPoint(ctx context.Context, firstEpoch int) (point *syncpoint.Po
 		}
 	}
 	point, err = syncpoint.Open(ctx, r.source, replicas, syncpoint.Options{Workers: r.request.Workers, Timeout: r.request.SyncTimeout,
-		Pauses: r.request.Pauses, Logger: slog.New(&warningHandler{Handler: r.request.Logger.Handler(), warn: r.warnOnce}), FirstEpoch: firstEpoch,
+		Pauses: r.request.Pauses, Recorder: r.request.Recorder, Guard: r.request.Guard, Logger: slog.New(&warningHandler{Handler: r.request.Logger.Handler(), warn: r.warnOnce}), FirstEpoch: firstEpoch,
 		Tables: r.comparedTables(), LockTimeout: r.request.LockTimeout, LockHoldMax: r.request.LockHoldMax})
 	if err != nil {
 		return nil, nil, passesAtSource(err), err

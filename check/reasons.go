@@ -50,6 +50,7 @@ func AllReasons() []string {
 		string(syncpoint.OtherHistory), string(syncpoint.CannotPause), string(syncpoint.NotRestarted),
 		string(syncpoint.ForeignUntil), string(syncpoint.SnapshotRefused),
 		string(syncpoint.UpstreamOut), ReasonNoUpdates, string(syncpoint.ReplicaWrites), ReasonCluster,
+		string(syncpoint.JournalUnwritable), string(syncpoint.PauseLeftOpen),
 		ReasonInterrupted, ReasonNotReached, ReasonReplicaUnusable, ReasonNoColumns, ReasonNonTransactional,
 		ReasonTableBroken, ReasonTableMissing, ReasonTableExtra, ReasonDefinition, ReasonView, ReasonSequence, ReasonExcluded,
 		ReasonNotReplicated, ReasonTableChanged, ReasonTableLocked, ReasonReadError, ReasonUnconfirmed, ReasonCoverage,

@@ -40,6 +40,8 @@ type run struct {
 	reserved    int // listed differences that have room in the result
 
 	sinkMutex sync.Mutex // held while the sink writes
+
+	leftOpen leftOpen
 }
 
 // Run carries out a check. The observer may be nil.

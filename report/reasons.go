@@ -34,6 +34,8 @@ var reasonTexts = map[string]reasonText{
 	"upstream_logs_no_updates":       {"the replica it replicates from does not pass the source's changes on", "set log_slave_updates (MySQL: log_replica_updates) there, or compare it with --source on that replica"},
 	"replica_writes":                 {"dual masters: it was written to directly, and the source had not applied all of that yet", "check again with --sync recheck, or while nobody writes to it"},
 	"cluster_member":                 {"it is a member of a Galera cluster or a replication group: there is no channel to pause, or pausing it would hold up the cluster", "check it with --sync recheck"},
+	"journal_not_written":            {"the journal that has to name a pause before it begins could not be written, so its applier was not stopped", "make room or give the right to write, or choose another folder with --state-dir; then check again"},
+	"pause_left_open":                {"a check that was killed stopped its applier, and it still stands", "if nobody stopped it on purpose since, run the statement that the reason names; then check again"},
 	"interrupted":                    {"the check was interrupted before", "check again"},
 	"not_reached":                    {"the check ended before it came to this", "check again, with more time or fewer tables"},
 	"replica_unverified":             {"the whole replica could not be compared", "see the replica's own reason"},

@@ -33,8 +33,11 @@ type Options struct {
 	// SwitchDelay is when the dead man's switch starts an applier that nobody started; 0: DefaultSwitchDelay.
 	SwitchDelay time.Duration
 	Pauses      *Pauses // may be nil
-	Logger      *slog.Logger
-	FirstEpoch  int // number of the first epoch; 0: 1
+	// Recorder and Guard are told of every pause before it begins; each may be nil.
+	Recorder   Recorder
+	Guard      Guard
+	Logger     *slog.Logger
+	FirstEpoch int // number of the first epoch; 0: 1
 
 	// Tables are locked on a MySQL source while the snapshots are opened, all within LockTimeout and for at most
 	// LockHoldMax; MariaDB needs no lock. 0: DefaultLockTimeout, DefaultLockHoldMax.
@@ -50,8 +53,9 @@ const (
 	DefaultLockTimeout = 5 * time.Second
 	// DefaultLockHoldMax is how long a source's locks are held at the most.
 	DefaultLockHoldMax = 2 * time.Second
-	// DefaultSwitchDelay is the delay of the dead man's switch.
-	DefaultSwitchDelay = 30 * time.Second
+	// DefaultSwitchDelay is the delay of the dead man's switch; it is renewed at a third of it. MariaDB looks every 5 seconds
+	// whether a sleeping session's client is still there, so that a longer one would make no difference there.
+	DefaultSwitchDelay = 5 * time.Second
 )
 
 func (o Options) withDefaults() Options {

@@ -29,6 +29,9 @@ const (
 	AccessDenied    Code = "access_denied"       // the account is not let in any more
 	UpstreamOut     Code = "upstream_unverified" // the replica from which it replicates is not part of the point
 	ReplicaWrites   Code = "replica_writes"      // dual masters: it has transactions of its own that the source may lack
+
+	JournalUnwritable Code = "journal_not_written" // so nothing was stopped
+	PauseLeftOpen     Code = "pause_left_open"     // a run that died has stopped it, and it stands
 )
 
 // Unverifiable is why one replica is not part of a point. It is a result, not a failure of the run.

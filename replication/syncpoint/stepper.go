@@ -55,6 +55,10 @@ type stepper struct {
 	gtids      map[replication.Position]string // of targets, where they were asked for
 	back       *back                           // nil: the source does not replicate from this replica
 	resumeErr  error
+
+	pause     Pause  // what others have to know of it
+	announced bool   // others know of it
+	recorded  func() // waits for the journal
 }
 
 func (s *stepper) address() string { return s.replica.Server.Address() }
