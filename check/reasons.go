@@ -15,10 +15,12 @@ const (
 	ReasonServerType       = "server_not_supported"
 	ReasonIdentityChanged  = "identity_changed"
 	ReasonNothing          = "nothing_compared"
+	ReasonLagUnknown       = "lag_unknown"
 	ReasonConnectionLost   = string(syncpoint.ReplicaLost)
 
 	// Of tables.
 	ReasonInterrupted      = "interrupted"
+	ReasonMaxDuration      = "max_duration"
 	ReasonNotReached       = "not_reached"
 	ReasonReplicaUnusable  = "replica_unverified"
 	ReasonNoColumns        = "no_comparable_column"
@@ -44,10 +46,10 @@ func AllReasons() []string {
 		ReasonUnreachable, ReasonAccessDenied, ReasonMissingPrivilege, ReasonNotFound, ReasonNotAReplica, ReasonOtherSource,
 		ReasonServerType, ReasonIdentityChanged, ReasonConnectionLost, ReasonNothing,
 		string(syncpoint.ApplierStopped), string(syncpoint.ApplierError), string(syncpoint.ReceiverStopped),
-		string(syncpoint.ReceiverError), string(syncpoint.Lagging), string(syncpoint.Delayed), string(syncpoint.NotExact),
+		string(syncpoint.ReceiverError), string(syncpoint.Lagging), ReasonLagUnknown, string(syncpoint.Delayed), string(syncpoint.NotExact),
 		string(syncpoint.OtherHistory), string(syncpoint.CannotPause), string(syncpoint.NotRestarted),
 		string(syncpoint.ForeignUntil), string(syncpoint.SnapshotRefused),
-		ReasonInterrupted, ReasonNotReached, ReasonReplicaUnusable, ReasonNoColumns, ReasonNonTransactional,
+		ReasonInterrupted, ReasonMaxDuration, ReasonNotReached, ReasonReplicaUnusable, ReasonNoColumns, ReasonNonTransactional,
 		ReasonTableBroken, ReasonTableMissing, ReasonTableExtra, ReasonDefinition, ReasonView, ReasonSequence, ReasonExcluded,
 		ReasonNotReplicated, ReasonTableChanged, ReasonTableLocked, ReasonReadError, ReasonUnconfirmed, ReasonCoverage,
 	}

@@ -35,6 +35,8 @@ type run struct {
 	tables []*tableState
 	keeper *keeper
 
+	throttle *throttle // nil: there is none
+
 	resultMutex sync.Mutex // guards what follows, result.Warnings and .Sync, and the members' results while workers run
 	listed      []listed
 	reserved    int // listed differences that have room in the result
@@ -53,6 +55,8 @@ func Run(ctx context.Context, request Request, observer Observer) (*Result, erro
 	}
 	r := newRun(request, observer)
 	defer r.close()
+	ctx, stop := withMaxDuration(ctx, request.MaxDuration)
+	defer stop()
 	err := protect(func() error { return r.check(ctx) })
 	var refused *RequestError
 	if errors.As(err, &refused) {
@@ -117,6 +121,11 @@ func (r *run) announcePlan() {
 
 // compareTables feeds every task's chunks to the workers.
 func (r *run) compareTables(ctx context.Context) error {
+	stop, err := r.startThrottle(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	group, groupCtx := errgroup.WithContext(ctx)
 	jobs := make(chan job)
 	group.Go(func() error {
@@ -127,13 +136,13 @@ func (r *run) compareTables(ctx context.Context) error {
 		w := &worker{run: r}
 		group.Go(func() error { return protect(func() error { return w.work(groupCtx, jobs) }) })
 	}
-	err := group.Wait()
+	err = group.Wait()
 	r.keeper.close()
 	for _, state := range r.tables {
 		for _, t := range state.tasks {
 			switch {
 			case ctx.Err() != nil:
-				t.finish(ReasonInterrupted, "the check was interrupted before all of it was compared")
+				t.finish(cutShort(ctx))
 			case err != nil:
 				t.finish(ReasonNotReached, "the run ended before all of it was compared")
 			}
@@ -145,6 +154,7 @@ func (r *run) compareTables(ctx context.Context) error {
 
 // openPoint makes a sync point of the replicas that are still usable.
 func (r *run) openPoint(ctx context.Context, firstEpoch int) (*syncpoint.Point, error) {
+	defer r.throttle.pausing()()
 	// A point numbers its replicas as the run does; those that are out get no session.
 	replicas := make([]syncpoint.Replica, len(r.members))
 	for i, m := range r.members {

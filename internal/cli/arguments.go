@@ -151,7 +151,7 @@ func unknownFlag(command *cli.Command, arg string) error {
 var (
 	plannedCommands = []string{"repair", "recover", "status", "runs", "report", "gate", "manifest", "config", "audit"}
 	plannedFlags    = map[string][]string{
-		"check": {"max-lag", "max-load", "max-duration", "allow-long-locks", "state-dir"},
+		"check": {"allow-long-locks", "state-dir"},
 	}
 )
 
