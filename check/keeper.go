@@ -122,6 +122,16 @@ func (k *keeper) retire() {
 	k.current = nil
 }
 
+// rest gives a worker's lease back and takes the current point out of use: the run is to wait.
+func (k *keeper) rest(have *lease) {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	if k.current != nil {
+		k.retire()
+	}
+	giveBack(have)
+}
+
 // done gives a worker's lease back for good.
 func (k *keeper) done(have *lease) {
 	k.mutex.Lock()

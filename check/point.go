@@ -39,6 +39,7 @@ func (r *run) openPoint(ctx context.Context, firstEpoch int) (*syncpoint.Point, 
 
 // tryPoint makes a sync point once; again tells whether another try may do better.
 func (r *run) tryPoint(ctx context.Context, firstEpoch int) (point *syncpoint.Point, before *identities, again bool, err error) {
+	defer r.throttle.pausing()()
 	if before, err = r.readIdentities(ctx); err != nil {
 		return nil, nil, passes(err), err
 	}

@@ -35,6 +35,8 @@ type run struct {
 	keeper *keeper
 	watch  watch // of the source
 
+	throttle *throttle // nil: there is none
+
 	resultMutex sync.Mutex // guards what follows, result.Warnings and .Sync, and the members' results while workers run
 	listed      []listed
 	reserved    int // listed differences that have room in the result
@@ -55,6 +57,8 @@ func Run(ctx context.Context, request Request, observer Observer) (*Result, erro
 	}
 	r := newRun(request, observer)
 	defer r.close()
+	ctx, stop := withMaxDuration(ctx, request.MaxDuration)
+	defer stop()
 	err := protect(func() error { return r.check(ctx) })
 	var refused *RequestError
 	if errors.As(err, &refused) {
@@ -119,6 +123,11 @@ func (r *run) announcePlan() {
 
 // compareTables feeds every task's chunks to the workers.
 func (r *run) compareTables(ctx context.Context) error {
+	stop, err := r.startThrottle(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	group, groupCtx := errgroup.WithContext(ctx)
 	jobs := make(chan job)
 	group.Go(func() error {
@@ -129,13 +138,13 @@ func (r *run) compareTables(ctx context.Context) error {
 		w := &worker{run: r}
 		group.Go(func() error { return protect(func() error { return w.work(groupCtx, jobs) }) })
 	}
-	err := group.Wait()
+	err = group.Wait()
 	r.keeper.close()
 	for _, state := range r.tables {
 		for _, t := range state.tasks {
 			switch {
 			case ctx.Err() != nil:
-				t.finish(ReasonInterrupted, "the check was interrupted before all of it was compared")
+				t.finish(cutShort(ctx))
 			case err != nil:
 				t.finish(ReasonNotReached, "the run ended before all of it was compared")
 			}

@@ -38,7 +38,7 @@ func (m *member) giveUp(code, reason string) {
 // giveUpFor makes the replica Unverified for an error, which is no fault of the replica's once the check was interrupted.
 func (m *member) giveUpFor(ctx context.Context, err error) {
 	if ctx.Err() != nil {
-		m.giveUp(ReasonInterrupted, "the check was interrupted before it was compared")
+		m.giveUp(cutShort(ctx))
 		return
 	}
 	m.giveUp(reasonOf(err), err.Error())

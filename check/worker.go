@@ -116,6 +116,9 @@ func (w *worker) compareAll(ctx context.Context, j job, result *chunkResult) (fa
 
 // prepare makes sure that the worker holds a fresh lease and readers of the task's table in it.
 func (w *worker) prepare(ctx context.Context, t *task) error {
+	if err := w.run.throttle.pass(ctx, w.rest); err != nil {
+		return err
+	}
 	next, err := w.run.keeper.next(ctx, w.lease)
 	if err != nil {
 		w.lease = nil
@@ -202,6 +205,13 @@ func (w *worker) closeReaders() {
 		}
 	}
 	w.source, w.replicas = nil, nil
+}
+
+// rest gives the worker's sessions back, and their snapshots with them, while the run waits.
+func (w *worker) rest() {
+	w.closeReaders()
+	w.run.keeper.rest(w.lease)
+	w.lease, w.task = nil, nil
 }
 
 func (w *worker) close() {
