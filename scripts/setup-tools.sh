@@ -39,7 +39,7 @@ need_package() {
 
 setup_galera() {
 	[ -e /usr/lib/galera/libgalera_smm.so ] && return
-	need_package "" galera-4
+	need_package galera-4 galera-4
 }
 
 for tool in "$@"; do
