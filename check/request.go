@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"trueup/chunker"
+	"trueup/internal/audit"
 	"trueup/replication/syncpoint"
 	"trueup/schema"
 	"trueup/server"
@@ -27,12 +28,19 @@ type Request struct {
 	SyncMaxAge     time.Duration // a sync point older than this is replaced by a new one
 	LockTimeout    time.Duration // for all locks on a MySQL source together
 	LockHoldMax    time.Duration // how long those locks are held at the most
+	Throttle       Throttle      // when to wait instead of reading
+	MaxDuration    time.Duration // the run ends then, with what it has; 0: it takes as long as it takes
 	MaxDifferences int           // rows listed in the result; all are counted
 	// Differences gets every row that differs, also those that the result does not list; nil: nobody does.
 	Differences DifferenceSink
 	Pauses      *syncpoint.Pauses
-	Logger      *slog.Logger
-	Now         func() time.Time
+	// Recorder and Guard are told of every pause of a replica's applier before it begins; each may be nil.
+	Recorder syncpoint.Recorder
+	Guard    syncpoint.Guard
+	// Journals are where runs that died may have left pauses open; nil: nobody looks.
+	Journals *audit.Folder
+	Logger   *slog.Logger
+	Now      func() time.Time
 }
 
 // DifferenceSink takes in differing rows as they are found. Write is called by one goroutine at a time; its error ends the
@@ -96,6 +104,10 @@ func (r Request) Validate() error {
 	if r.SyncTimeout <= 0 || r.SyncMaxAge <= 0 || r.LockTimeout <= 0 || r.LockHoldMax <= 0 {
 		problems = append(problems, errors.New("sync timeout, sync max age, lock timeout and lock hold max must be above 0"))
 	}
+	if r.MaxDuration < 0 {
+		problems = append(problems, fmt.Errorf("max duration: %v is below 0", r.MaxDuration))
+	}
+	problems = append(problems, r.Throttle.problems(r.Workers)...)
 	if _, err := r.Filters.selector(); err != nil {
 		problems = append(problems, err)
 	}

@@ -15,6 +15,7 @@ import (
 type member struct {
 	address string
 	server  *server.Server // nil: never reached
+	watch   watch
 	result  ReplicaResult
 
 	statuses []replication.Status     // of all its channels
@@ -37,7 +38,7 @@ func (m *member) giveUp(code, reason string) {
 // giveUpFor makes the replica Unverified for an error, which is no fault of the replica's once the check was interrupted.
 func (m *member) giveUpFor(ctx context.Context, err error) {
 	if ctx.Err() != nil {
-		m.giveUp(ReasonInterrupted, "the check was interrupted before it was compared")
+		m.giveUp(cutShort(ctx))
 		return
 	}
 	m.giveUp(reasonOf(err), err.Error())
@@ -58,7 +59,7 @@ func (r *run) connectSource(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.source = source
+	r.source, r.watch.server = source, source
 	r.result.Source.Identity = source.Identity()
 	if r.control, err = source.Session(ctx, server.SessionOptions{}); err != nil {
 		return err
@@ -123,7 +124,7 @@ func (r *run) reach(ctx context.Context, m *member, endpoint server.Endpoint) {
 		m.giveUpFor(ctx, err)
 		return
 	}
-	m.server = opened
+	m.server, m.watch.server = opened, opened
 	m.result.Identity = opened.Identity()
 	if r.source.Identity().Flavor == server.MariaDB && opened.Identity().Flavor == server.MySQL {
 		m.giveUp(ReasonServerType, fmt.Sprintf("it is %s %s: MySQL does not replicate from MariaDB sources", opened.Identity().Flavor, opened.Identity().VersionText))

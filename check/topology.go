@@ -44,6 +44,9 @@ func (r *run) linkMembers(ctx context.Context, named bool) error {
 	for _, m := range r.members {
 		r.linkUpstream(ctx, m)
 	}
+	if r.request.Journals != nil {
+		r.eachUsable(ctx, func(_ int, m *member) error { return r.settleLeftOpen(ctx, m) })
+	}
 	return r.warnOfErrant(ctx)
 }
 

@@ -93,6 +93,7 @@ func (p *prober) exact(t *testing.T, tables ...string) (pauses []time.Duration) 
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer point.Return(lease)
 		for i := range p.replicas {
 			pauses = append(pauses, lease.Epoch.Replicas[i].Paused)
 			for _, table := range tables {

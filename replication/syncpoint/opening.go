@@ -31,7 +31,7 @@ type opening struct {
 func newOpening(source *server.Server, replicas []Replica, options Options) *opening {
 	o := &opening{options: options, source: source, point: &Point{failed: make([]*Unverifiable, len(replicas))}}
 	for i, replica := range replicas {
-		s := &stepper{number: i, replica: replica, options: options, logger: options.Logger, bulletin: newBulletin(), gtids: map[replication.Position]string{}}
+		s := &stepper{number: i, replica: replica, options: options, logger: options.Logger, bulletin: newBulletin(), gtids: map[replication.Position]string{}, recorded: func() {}}
 		if replica.Server == nil {
 			o.point.failed[i] = &Unverifiable{Code: LeftOut, Reason: "it was left out of the sync point"}
 		} else {
@@ -159,7 +159,7 @@ func (o *opening) pauseStepResume(ctx context.Context) error {
 		o.eachStepper(func(s *stepper) error {
 			defer s.resume(ctx)
 			defer s.bulletin.close()
-			err := protect(func() error { return s.pause(ctx) })
+			err := protect(func() error { return s.pauseApplier(ctx) })
 			standing <- s.standsAtSource()
 			if err != nil {
 				return err
@@ -289,6 +289,7 @@ func (o *opening) makeLeases() {
 		}
 		o.point.free = append(o.point.free, lease)
 	}
+	o.point.sessions = nil // the leases have them
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -55,6 +55,10 @@ type stepper struct {
 	gtids      map[replication.Position]string // of targets, where they were asked for
 	back       *back                           // nil: the source does not replicate from this replica
 	resumeErr  error
+
+	pause     Pause  // what others have to know of it
+	announced bool   // others know of it
+	recorded  func() // waits for the journal
 }
 
 func (s *stepper) address() string { return s.replica.Server.Address() }
@@ -67,9 +71,15 @@ func (s *stepper) refuse(code Code, err error, format string, args ...any) error
 // unverifiable gives every error of a replica a code.
 func (s *stepper) unverifiable(err error) *Unverifiable {
 	var u *Unverifiable
+	var changed *server.IdentityChangedError
+	var connect *server.ConnectError
 	switch {
 	case errors.As(err, &u):
 		return u
+	case errors.As(err, &changed):
+		return &Unverifiable{Address: s.address(), Code: IdentityChanged, Reason: "another server answers at its address", Err: err}
+	case errors.As(err, &connect) && connect.Failure == server.ConnectDenied:
+		return &Unverifiable{Address: s.address(), Code: AccessDenied, Reason: "it does not let the account in any more", Err: err}
 	case server.IsConnectionLost(err):
 		return &Unverifiable{Address: s.address(), Code: ReplicaLost, Reason: "the connection to the replica was lost", Err: err}
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):

@@ -2,6 +2,7 @@ package syncpoint
 
 import (
 	"context"
+	"crypto/rand"
 	"slices"
 	"time"
 
@@ -9,19 +10,20 @@ import (
 	"trueup/server"
 )
 
-// arm arms the dead man's switch.
+// arm arms the dead man's switch and makes the pause known to those who would have to end it.
 func (s *stepper) arm(ctx context.Context) error {
-	armed, err := armDeadMan(ctx, s.replica.Server, s.replica.Channel, s.options.SwitchDelay, s.logger)
+	s.pause.ID = rand.Text()
+	armed, err := armDeadMan(ctx, s.replica, s.pause.ID, s.options.SwitchDelay, s.logger)
 	if err != nil {
 		return s.refuse(CannotPause, err, "its applier was not stopped, since nothing would have started it had this process died")
 	}
 	s.deadMan = armed
 	s.logger.Debug("the dead man's switch is armed")
-	return nil
+	return s.announce(ctx)
 }
 
-// pause stops the applier; the dead man's switch is armed.
-func (s *stepper) pause(ctx context.Context) error {
+// pauseApplier stops the applier; the dead man's switch is armed.
+func (s *stepper) pauseApplier(ctx context.Context) error {
 	status, err := s.status(ctx)
 	if err == nil {
 		err = s.refuseUnfit(status)
@@ -40,7 +42,8 @@ func (s *stepper) pause(ctx context.Context) error {
 	if status.ApplierRunning || !status.ApplierError.IsZero() {
 		return s.refuse(CannotPause, nil, "its applier is not cleanly stopped (running: %v, error: %s)", status.ApplierRunning, status.ApplierError)
 	}
-	s.stoppedAt = status.Executed
+	s.stands(status)
+	s.recorded = s.recordPaused(ctx, status)
 	s.logger.Debug("the applier stands", "at", status.Executed.String())
 	return ctx.Err()
 }
@@ -54,6 +57,7 @@ var wasNotRunning = []string{"1255", "3084"}
 func (s *stepper) stopApplier(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
+	s.tell(func(p *Pause) { p.Stopping = true })
 	err := replication.StopApplier(ctx, s.stopping, s.replica.Channel)
 	if _, answered := server.ErrorNumber(err); err != nil && (!answered || server.IsConnectionLost(err)) {
 		s.pending = s.stopping.ID()
@@ -88,8 +92,14 @@ func (s *stepper) stoodAlready(ctx context.Context) error {
 	case status.Until.Condition != "":
 		return nil // it reached the position that we gave just before
 	}
-	s.leave()
+	s.leaveToOthers()
 	return s.refuse(ApplierStopped, nil, "somebody else stopped its applier just now; it is left stopped")
+}
+
+// leaveToOthers gives an applier back that somebody else has stopped.
+func (s *stepper) leaveToOthers() {
+	s.tell(func(p *Pause) { p.Left = true })
+	s.leave()
 }
 
 // leave gives the applier back: it runs, or somebody else has stopped it.
@@ -154,6 +164,7 @@ func (s *stepper) stepTo(ctx context.Context, target replication.Position) error
 	}
 	began := time.Now()
 	defer func() { s.ran += time.Since(began) }()
+	s.tell(func(p *Pause) { p.Target, p.Stopping = target, false })
 	if err := replication.StartApplierUntil(ctx, s.control, s.replica.Channel, target); err != nil {
 		return err
 	}
@@ -203,7 +214,7 @@ func (s *stepper) stoodStill(ctx context.Context, status replication.Status, tar
 	if status.SeveralDomains() { // it may have passed the target before this, and been stopped there by our UNTIL
 		return s.refuse(NotExact, nil, "its applier stood at %s, which may be out of date, on the way to %s", status.Executed, target)
 	}
-	s.leave()
+	s.leaveToOthers()
 	return s.refuse(ApplierStopped, nil, "somebody else stopped its applier at %s, on the way to %s; it is left stopped", status.Executed, target)
 }
 
@@ -224,7 +235,7 @@ func (s *stepper) proveExact(ctx context.Context, epoch *Epoch, target replicati
 		return s.refuse(NotExact, nil, "its applier should stand at %s and is at %s (running: %v, error: %q)",
 			target, status.Executed, status.ApplierRunning, status.ApplierError)
 	}
-	s.stoppedAt = status.Executed
+	s.stands(status)
 	s.logger.Debug("the applier stands at the epoch's position", "epoch", epoch.ID, "at", status.Executed.String())
 	epoch.Replicas[s.number] = EpochReplica{Executed: status.Executed, GTID: status.ExecutedGTID, Exact: true}
 	s.epochs = append(s.epochs, epoch)
