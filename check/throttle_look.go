@@ -129,9 +129,11 @@ func (t *throttle) lagOf(ctx context.Context, w *watched, end mark) (finding, er
 		return finding{}, &syncpoint.Unverifiable{Address: w.server.Address(), Code: ReasonLagUnknown,
 			Reason: fmt.Sprintf("it does not say how far it lags (receiver %s, error: %q)", status.ReceiverState, status.ReceiverError)}
 	}
-	behind, err := w.behind(ctx, t, status.Executed, end)
-	if err != nil {
-		return finding{}, err
+	behind := time.Duration(0)
+	if w.member.upstream == nil { // the positions of a replica's replica are not the source's
+		if behind, err = w.behind(ctx, t, status.Executed, end); err != nil {
+			return finding{}, err
+		}
 	}
 	lag := max(*status.Lag, behind) - status.Delay
 	if lag <= t.limits.MaxLag {
