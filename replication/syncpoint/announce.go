@@ -53,11 +53,17 @@ func (s *stepper) record(ctx context.Context, kind, opens, closes string, data a
 // tell changes what is known of the pause and tells the guard, before the step that changes it is taken.
 func (s *stepper) tell(change func(*Pause)) {
 	change(&s.pause)
+	s.pause.Told = time.Now().Round(0)
 	if s.options.Guard == nil || !s.announced {
 		return
 	}
 	err := protect(func() error { return s.options.Guard.Watch(s.replica.Server.Endpoint(), s.pause) })
-	s.logFailure("telling the guard process of a pause (should this process be killed now, the dead man's switch starts the applier)", err)
+	if err != nil {
+		_ = protect(func() error {
+			s.logger.Warn("no guard process watches over this run: should it be killed while an applier stands, only the dead man's switch on the server starts that", "error", err)
+			return nil
+		})
+	}
 }
 
 // stands notes where the applier stands.

@@ -71,9 +71,18 @@ func (r *rescue) settle(ctx context.Context) (PauseEnd, error) {
 	if err != nil {
 		return end, err
 	}
-	act, why := r.pause.judge(status, func(a, b replication.Position) bool { return r.same(ctx, a, b) })
+	act, why := r.pause.judge(status, time.Since(r.pause.Told), func(a, b replication.Position) bool { return r.same(ctx, a, b) })
+	if act == await {
+		armed, err := r.armed(ctx)
+		if err == nil && len(armed) > 0 {
+			err = errSwitchDue
+		}
+		if err != nil {
+			return end, err
+		}
+	}
 	switch act {
-	case leave:
+	case leave, await:
 		end.How, end.Why = EndLeft, why
 	case nothing:
 		end.Why = foundRunning
@@ -106,19 +115,25 @@ func (r *rescue) run(ctx context.Context) error {
 
 // disarm ends the sessions of the switch and tells whether one had begun to act.
 func (r *rescue) disarm(ctx context.Context) (acting bool, err error) {
-	armed, err := ArmedSwitches(ctx, r.control)
+	armed, err := r.armed(ctx)
 	if err != nil {
 		return false, err
 	}
 	var sessions []uint64
 	for _, armed := range armed {
-		if armed.Pause == r.pause.ID {
-			sessions = append(sessions, armed.Session)
-			acting = acting || !armed.Asleep
-		}
+		sessions = append(sessions, armed.Session)
+		acting = acting || !armed.Asleep
 	}
 	return acting, r.endSessions(ctx, sessions)
 }
+
+// armed are the sessions of the pause's switch.
+func (r *rescue) armed(ctx context.Context) ([]Switch, error) {
+	all, err := ArmedSwitches(ctx, r.control)
+	return slices.DeleteFunc(all, func(armed Switch) bool { return armed.Pause != r.pause.ID }), err
+}
+
+var errSwitchDue = errors.New("whose standstill it is cannot be told; its switch on the server is waited for")
 
 var errSessionStays = errors.New("a killed session is still there: the server waits for its statement")
 

@@ -2,6 +2,7 @@ package syncpoint
 
 import (
 	"context"
+	"time"
 
 	"trueup/internal/audit"
 	"trueup/replication"
@@ -37,6 +38,8 @@ type Pause struct {
 	ShownUntil replication.Until
 	// Target is the last position to which we have started it; none yet: no position.
 	Target replication.Position
+	// Told is when this was so, by the clock of this machine.
+	Told time.Time
 	// Left: somebody else stopped it, so it is not to be started.
 	Left bool
 }
