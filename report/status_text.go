@@ -85,7 +85,7 @@ func (t *textPrinter) statusChannel(c StatusChannel) {
 	if c.DelaySeconds > 0 {
 		lag += fmt.Sprintf(", delayed by %g s on purpose", c.DelaySeconds)
 	}
-	t.prose(4, "  %s from %s%s: receiver %s, applier %s, %s", paint(t.options.Color, tone, strings.ReplaceAll(c.State, "_", " ")),
+	t.prose(4, "  %s, from %s%s: receiver %s, applier %s, %s", paint(t.options.Color, tone, strings.ReplaceAll(c.State, "_", " ")),
 		showName(c.From), name, c.Receiver, c.Applier, lag)
 	for _, said := range []string{c.ReceiverError, c.ApplierError} {
 		if said != "" {
@@ -96,7 +96,8 @@ func (t *textPrinter) statusChannel(c StatusChannel) {
 		t.prose(6, "    It will stop at %s (UNTIL).", showName(c.Until))
 	}
 	if state == overview.ApplierStopped {
-		t.prose(6, "    It stands at %s:%d; to start it: %s", showName(c.ExecutedFile), c.ExecutedPosition, showName(c.StartStatement))
+		t.prose(6, "    It stands at %s:%d. To start it:", showName(c.ExecutedFile), c.ExecutedPosition)
+		t.printf("      %s\n", showName(c.StartStatement))
 	}
 }
 
@@ -105,7 +106,7 @@ var pauseWords = map[overview.PauseState]string{
 	overview.PauseLives:   "its check is running",
 	overview.PauseOver:    "its check died; the applier runs again, and the next check notes that",
 	overview.PauseArmed:   "its check died; a session on the server is going to start the applier",
-	overview.PauseStands:  "its check died; the applier stands, and nothing of that check is left to start it: if nobody stopped it on purpose since, run",
+	overview.PauseStands:  "its check died; the applier stands, and nothing of that check is left to start it: if nobody stopped it on purpose since, run:",
 	overview.PauseUnknown: "its check died; the replica is not among the servers above, or could not be read",
 }
 
@@ -116,13 +117,13 @@ func (t *textPrinter) statusPauses(pauses []StatusPause) {
 	t.heading("Pauses that journals leave open")
 	for _, p := range pauses {
 		words := pauseWords[overview.PauseState(p.State)]
-		if overview.PauseState(p.State) == overview.PauseStands {
-			words += " " + showName(p.StartStatement)
-		}
 		opened := ""
 		if p.OpenedAt != nil {
 			opened = " on " + p.OpenedAt.Format("2006-01-02 15:04:05 UTC")
 		}
 		t.prose(4, "  %s, stopped by run %s%s: %s", showName(p.Replica), showName(p.RunID), opened, words)
+		if overview.PauseState(p.State) == overview.PauseStands {
+			t.printf("      %s\n", showName(p.StartStatement))
+		}
 	}
 }
