@@ -92,7 +92,7 @@ func killRounds(t *testing.T, rounds int) {
 	for i, v := range victims {
 		group.Go(func() {
 			for round := range rounds {
-				k := kill{aimed: round%4 != 3, guardToo: round%4 == 2}
+				k := kill{aimed: round%4 != 3, guardToo: round%4 == 2 && (long() || round == 2)}
 				if err := v.killOne(&k); err != nil {
 					t.Errorf("%s, round %d: %s: %v", v.replica.Name(), round, k, err)
 					return

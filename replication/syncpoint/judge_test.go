@@ -24,14 +24,14 @@ func TestJudge(t *testing.T) {
 	}
 	failed := standing(10)
 	failed.ApplierError = replication.ChannelError{Number: 1062, Message: "Duplicate"}
-	announced := Pause{Executed: at(5)}
-	stopping := Pause{Executed: at(5), Stopping: true}
-	stood := Pause{Executed: at(5), Stopping: true, Stood: at(10)}
-	stepping := Pause{Executed: at(5), Stood: at(10), Target: at(20)}
-	stoppingThere := Pause{Executed: at(5), Stood: at(10), Target: at(20), Stopping: true}
-	stoodThere := Pause{Executed: at(5), Stood: at(20), ShownUntil: until(20), Target: at(20)}
-	nextStep := Pause{Executed: at(5), Stood: at(20), ShownUntil: until(20), Target: at(30)}
-	left := Pause{Executed: at(5), Stopping: true, Left: true}
+	announced := Pause{}
+	stopping := Pause{Stopping: true}
+	stood := Pause{Stopping: true, Stood: at(10)}
+	stepping := Pause{Stood: at(10), Target: at(20)}
+	stoppingThere := Pause{Stood: at(10), Target: at(20), Stopping: true}
+	stoodThere := Pause{Stood: at(20), ShownUntil: until(20), Target: at(20)}
+	nextStep := Pause{Stood: at(20), ShownUntil: until(20), Target: at(30)}
+	left := Pause{Stopping: true, Left: true}
 	for name, test := range map[string]struct {
 		pause Pause
 		now   replication.Status
