@@ -3,16 +3,17 @@ package check
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 )
 
 // conclude turns what was gathered into the result.
 func (r *run) conclude(ctx context.Context, err error) {
 	r.result.FinishedAt = r.request.Now()
-	interrupted := ctx.Err() != nil
-	r.result.Interrupted = interrupted
-	if err != nil && !(interrupted && errors.Is(err, ctx.Err())) {
+	r.result.Interrupted, r.result.timeUp = isInterrupted(ctx), isTimeUp(ctx) && err != nil
+	if r.result.timeUp {
+		r.warn("--max-duration %v was over before everything was compared: the rest is unverified (max_duration)", r.request.MaxDuration)
+	}
+	if err != nil && !isOfCutShort(ctx, err) {
 		r.result.Err = err
 	}
 	for _, m := range r.members {
@@ -21,7 +22,7 @@ func (r *run) conclude(ctx context.Context, err error) {
 		}
 	}
 	for _, state := range r.tables {
-		r.settleUnfinished(state, interrupted)
+		r.settleUnfinished(ctx, state)
 		r.result.Tables = append(r.result.Tables, state.result)
 		r.result.DifferentRanges = append(r.result.DifferentRanges, r.mergedRanges(state)...)
 	}
@@ -43,13 +44,13 @@ func (r *run) orderedDifferences() []RowDifference {
 }
 
 // settleUnfinished makes sure that a table whose comparison never began or never ended does not read as equal.
-func (r *run) settleUnfinished(state *tableState, interrupted bool) {
+func (r *run) settleUnfinished(ctx context.Context, state *tableState) {
 	if state.reported {
 		return
 	}
 	code, reason := ReasonNotReached, "the run ended before it was compared"
-	if interrupted {
-		code, reason = ReasonInterrupted, "the check was interrupted before it was compared"
+	if ctx.Err() != nil {
+		code, reason = cutShort(ctx)
 	}
 	for i := range state.onReplica {
 		if state.onReplica[i].Verdict == Equal {

@@ -30,10 +30,12 @@ func (r *run) readLeftOpen() {
 
 // settleLeftOpen looks what became of pauses of the replica's channel that a dead run left open. Those that are over are
 // closed in their journal. An applier that still stands makes an error with the statement that starts it.
-func (r *run) settleLeftOpen(ctx context.Context, session *server.Session, m *member) error {
-	if r.request.Journals == nil {
-		return nil
+func (r *run) settleLeftOpen(ctx context.Context, m *member) error {
+	session, err := m.server.Session(ctx, server.SessionOptions{})
+	if err != nil {
+		return err
 	}
+	defer session.Close()
 	r.leftOpen.once.Do(r.readLeftOpen)
 	found := false
 	for _, pause := range r.leftOpen.pauses {
@@ -50,7 +52,6 @@ func (r *run) settleLeftOpen(ctx context.Context, session *server.Session, m *me
 	if !found {
 		return nil
 	}
-	var err error
 	m.status, err = replication.ReadStatus(ctx, session, m.status.Channel)
 	return err
 }

@@ -44,6 +44,19 @@ type EpochOpened struct {
 	Epoch Epoch
 }
 
+// Throttled says why the run waits (Request.Throttle). It comes when a wait begins, when the reason changes, and every few
+// seconds while it lasts.
+type Throttled struct {
+	At
+	Reason string // one sentence, with the present numbers
+}
+
+// Resumed ends a wait.
+type Resumed struct {
+	At
+	Waited time.Duration
+}
+
 // TableStarted comes before a table's first chunk.
 type TableStarted struct {
 	At

@@ -7,18 +7,22 @@ import "trueup/replication/syncpoint"
 const (
 	// Of replicas.
 	ReasonUnreachable      = "unreachable"
-	ReasonAccessDenied     = "access_denied"
+	ReasonAccessDenied     = string(syncpoint.AccessDenied)
 	ReasonMissingPrivilege = "missing_privilege"
 	ReasonNotFound         = "replica_not_found"
 	ReasonNotAReplica      = "not_a_replica"
 	ReasonOtherSource      = "replicates_from_another_source"
 	ReasonServerType       = "server_not_supported"
-	ReasonIdentityChanged  = "identity_changed"
+	ReasonIdentityChanged  = string(syncpoint.IdentityChanged)
 	ReasonNothing          = "nothing_compared"
+	ReasonNoUpdates        = "upstream_logs_no_updates"
+	ReasonCluster          = "cluster_member"
+	ReasonLagUnknown       = "lag_unknown"
 	ReasonConnectionLost   = string(syncpoint.ReplicaLost)
 
 	// Of tables.
 	ReasonInterrupted      = "interrupted"
+	ReasonMaxDuration      = "max_duration"
 	ReasonNotReached       = "not_reached"
 	ReasonReplicaUnusable  = "replica_unverified"
 	ReasonNoColumns        = "no_comparable_column"
@@ -44,11 +48,12 @@ func AllReasons() []string {
 		ReasonUnreachable, ReasonAccessDenied, ReasonMissingPrivilege, ReasonNotFound, ReasonNotAReplica, ReasonOtherSource,
 		ReasonServerType, ReasonIdentityChanged, ReasonConnectionLost, ReasonNothing,
 		string(syncpoint.ApplierStopped), string(syncpoint.ApplierError), string(syncpoint.ReceiverStopped),
-		string(syncpoint.ReceiverError), string(syncpoint.Lagging), string(syncpoint.Delayed), string(syncpoint.NotExact),
+		string(syncpoint.ReceiverError), string(syncpoint.Lagging), ReasonLagUnknown, string(syncpoint.Delayed), string(syncpoint.NotExact),
 		string(syncpoint.OtherHistory), string(syncpoint.CannotPause), string(syncpoint.NotRestarted),
 		string(syncpoint.ForeignUntil), string(syncpoint.SnapshotRefused),
+		string(syncpoint.UpstreamOut), ReasonNoUpdates, string(syncpoint.ReplicaWrites), ReasonCluster,
 		string(syncpoint.JournalUnwritable), string(syncpoint.PauseLeftOpen),
-		ReasonInterrupted, ReasonNotReached, ReasonReplicaUnusable, ReasonNoColumns, ReasonNonTransactional,
+		ReasonInterrupted, ReasonMaxDuration, ReasonNotReached, ReasonReplicaUnusable, ReasonNoColumns, ReasonNonTransactional,
 		ReasonTableBroken, ReasonTableMissing, ReasonTableExtra, ReasonDefinition, ReasonView, ReasonSequence, ReasonExcluded,
 		ReasonNotReplicated, ReasonTableChanged, ReasonTableLocked, ReasonReadError, ReasonUnconfirmed, ReasonCoverage,
 	}

@@ -28,6 +28,8 @@ type Request struct {
 	SyncMaxAge     time.Duration // a sync point older than this is replaced by a new one
 	LockTimeout    time.Duration // for all locks on a MySQL source together
 	LockHoldMax    time.Duration // how long those locks are held at the most
+	Throttle       Throttle      // when to wait instead of reading
+	MaxDuration    time.Duration // the run ends then, with what it has; 0: it takes as long as it takes
 	MaxDifferences int           // rows listed in the result; all are counted
 	// Differences gets every row that differs, also those that the result does not list; nil: nobody does.
 	Differences DifferenceSink
@@ -102,6 +104,10 @@ func (r Request) Validate() error {
 	if r.SyncTimeout <= 0 || r.SyncMaxAge <= 0 || r.LockTimeout <= 0 || r.LockHoldMax <= 0 {
 		problems = append(problems, errors.New("sync timeout, sync max age, lock timeout and lock hold max must be above 0"))
 	}
+	if r.MaxDuration < 0 {
+		problems = append(problems, fmt.Errorf("max duration: %v is below 0", r.MaxDuration))
+	}
+	problems = append(problems, r.Throttle.problems(r.Workers)...)
 	if _, err := r.Filters.selector(); err != nil {
 		problems = append(problems, err)
 	}

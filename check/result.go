@@ -27,7 +27,7 @@ type Result struct {
 	RunID             string
 	StartedAt         time.Time
 	FinishedAt        time.Time
-	Throttled         time.Duration
+	Throttled         time.Duration // spent waiting because of Request.Throttle
 	Interrupted       bool
 	Verdict           Verdict
 	Err               error // set when Verdict is Failed: why
@@ -42,6 +42,8 @@ type Result struct {
 	Differences       []RowDifference  // a sample of at most Request.MaxDifferences
 	// DifferencesTruncated is true when there are more row differences than Differences lists.
 	DifferencesTruncated bool
+
+	timeUp bool // Request.MaxDuration ended the run
 }
 
 // Filters are the patterns the check was asked for, as they were given.
@@ -88,6 +90,7 @@ type EpochReplica struct {
 type ReplicaResult struct {
 	ServerInfo
 	Channel    string
+	Upstream   string // address of the replica it replicates from; empty: the source
 	Verdict    Verdict
 	ReasonCode string // empty when the verdict needs none; see docs/reasons.md
 	Reason     string // one sentence for a person

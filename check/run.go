@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -34,6 +33,9 @@ type run struct {
 
 	tables []*tableState
 	keeper *keeper
+	watch  watch // of the source
+
+	throttle *throttle // nil: there is none
 
 	resultMutex sync.Mutex // guards what follows, result.Warnings and .Sync, and the members' results while workers run
 	listed      []listed
@@ -55,6 +57,8 @@ func Run(ctx context.Context, request Request, observer Observer) (*Result, erro
 	}
 	r := newRun(request, observer)
 	defer r.close()
+	ctx, stop := withMaxDuration(ctx, request.MaxDuration)
+	defer stop()
 	err := protect(func() error { return r.check(ctx) })
 	var refused *RequestError
 	if errors.As(err, &refused) {
@@ -119,6 +123,11 @@ func (r *run) announcePlan() {
 
 // compareTables feeds every task's chunks to the workers.
 func (r *run) compareTables(ctx context.Context) error {
+	stop, err := r.startThrottle(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	group, groupCtx := errgroup.WithContext(ctx)
 	jobs := make(chan job)
 	group.Go(func() error {
@@ -129,46 +138,23 @@ func (r *run) compareTables(ctx context.Context) error {
 		w := &worker{run: r}
 		group.Go(func() error { return protect(func() error { return w.work(groupCtx, jobs) }) })
 	}
-	err := group.Wait()
+	err = group.Wait()
 	r.keeper.close()
 	for _, state := range r.tables {
 		for _, t := range state.tasks {
 			switch {
 			case ctx.Err() != nil:
-				t.finish(ReasonInterrupted, "the check was interrupted before all of it was compared")
+				t.finish(cutShort(ctx))
 			case err != nil:
 				t.finish(ReasonNotReached, "the run ended before all of it was compared")
 			}
 		}
 		r.tableDone(state)
 	}
+	if err == nil && ctx.Err() == nil {
+		err = r.confirmDefinitions(ctx)
+	}
 	return err
-}
-
-// openPoint makes a sync point of the replicas that are still usable.
-func (r *run) openPoint(ctx context.Context, firstEpoch int) (*syncpoint.Point, error) {
-	// A point numbers its replicas as the run does; those that are out get no session.
-	replicas := make([]syncpoint.Replica, len(r.members))
-	for i, m := range r.members {
-		if r.isUsable(m) {
-			replicas[i] = m.replica()
-		}
-	}
-	point, err := syncpoint.Open(ctx, r.source, replicas, syncpoint.Options{Workers: r.request.Workers, Timeout: r.request.SyncTimeout,
-		Pauses: r.request.Pauses, Recorder: r.request.Recorder, Guard: r.request.Guard, Logger: slog.New(&warningHandler{Handler: r.request.Logger.Handler(), warn: r.warnOnce}), FirstEpoch: firstEpoch,
-		Tables: r.comparedTables(), LockTimeout: r.request.LockTimeout, LockHoldMax: r.request.LockHoldMax})
-	if err != nil {
-		return nil, err
-	}
-	for i, m := range r.members {
-		if failed := point.Failed(i); failed != nil && replicas[i].Server != nil {
-			r.giveUpReplica(m, string(failed.Code), failed)
-		}
-	}
-	for _, epoch := range point.Epochs {
-		r.addEpoch(epoch)
-	}
-	return point, nil
 }
 
 // comparedTables are the tables that are not yet compared to the end.
@@ -203,8 +189,6 @@ func (r *run) isUsable(m *member) bool {
 	defer r.resultMutex.Unlock()
 	return m.usable()
 }
-
-func (r *run) loseReplica(m *member, err error) { r.giveUpReplica(m, ReasonConnectionLost, err) }
 
 // giveUpReplica makes a replica Unverified for the rest of the run.
 func (r *run) giveUpReplica(m *member, code string, err error) {
@@ -287,8 +271,10 @@ func (r *run) close() {
 	if r.control != nil {
 		_ = r.control.Close()
 	}
+	r.watch.close()
 	for _, m := range r.members {
 		if m != nil && m.server != nil {
+			m.watch.close()
 			_ = m.server.Close()
 		}
 	}

@@ -86,6 +86,8 @@ func (r *Result) settleReplicas() {
 		switch {
 		case r.Interrupted:
 			replica.ReasonCode, replica.Reason = ReasonInterrupted, "the check was interrupted before it was compared"
+		case r.timeUp:
+			replica.ReasonCode, replica.Reason = ReasonMaxDuration, "the check ended after --max-duration, before it was compared"
 		case r.Err != nil:
 			replica.ReasonCode, replica.Reason = ReasonNotReached, "the check failed before it was compared"
 		default:

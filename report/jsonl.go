@@ -63,6 +63,10 @@ func (j *JSONL) Event(event check.Event) {
 		j.write(schemaLine{lineAt("schema", e.Time), e.Tables, e.RowsEstimate, each(e.SchemaDifferences, schemaDifferenceOf)})
 	case check.EpochOpened:
 		j.write(epochLine{lineAt("epoch", e.Time), epochOf(e.Epoch)})
+	case check.Throttled:
+		j.write(throttledLine{lineAt("throttled", e.Time), e.Reason})
+	case check.Resumed:
+		j.write(resumedLine{lineAt("resumed", e.Time), seconds(e.Waited)})
 	case check.TableStarted:
 		j.write(tableStartedLine{lineAt("table_started", e.Time), e.Database, e.Table, e.KeyUsed, e.RowsEstimate})
 	case check.ChunkDone:
@@ -146,6 +150,16 @@ type schemaLine struct {
 type epochLine struct {
 	line
 	Epoch
+}
+
+type throttledLine struct {
+	line
+	Reason string `json:"reason"`
+}
+
+type resumedLine struct {
+	line
+	WaitedSeconds float64 `json:"waited_seconds"`
 }
 
 type tableStartedLine struct {

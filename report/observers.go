@@ -44,6 +44,10 @@ func (l logObserver) Event(event check.Event) {
 			"differences", len(e.SchemaDifferences))
 	case check.EpochOpened:
 		l.epoch(e.Epoch)
+	case check.Throttled:
+		l.logger.Info("waiting", "reason", e.Reason)
+	case check.Resumed:
+		l.logger.Info("going on", "waited", e.Waited)
 	case check.TableStarted:
 		l.logger.Debug("table started", "database", e.Database, "table", e.Table, "key_used", e.KeyUsed,
 			"rows_estimate", e.RowsEstimate)

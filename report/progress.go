@@ -25,8 +25,8 @@ type progressOptions struct {
 	Now   func() time.Time
 }
 
-// Progress is an observer that shows how far a check has come: one live line on a terminal, else a plain line
-// every 10 seconds. It is safe for concurrent use. Write errors are ignored: progress is a courtesy.
+// Progress is an observer that shows how far a check has come: one live line on a terminal, else a plain line at the
+// beginning of each phase and every 10 seconds. It is safe for concurrent use. Write errors are ignored: progress is a courtesy.
 type Progress struct {
 	options progressOptions
 	w       io.Writer
@@ -55,6 +55,10 @@ func NewProgress(w io.Writer) *Progress {
 
 func startProgress(w io.Writer, options progressOptions) *Progress {
 	p := newProgress(w, options)
+	if options.Width == nil {
+		p.drawn = time.Time{}
+		p.draw()
+	}
 	p.ticks.Go(p.tick)
 	return p
 }
@@ -84,7 +88,11 @@ func (p *Progress) tick() {
 func (p *Progress) Event(event check.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	phase := p.state.phaseName()
 	p.state.take(event, p.options.Now())
+	if p.options.Width == nil && p.state.phaseName() != phase {
+		p.drawn = time.Time{} // each phase has a line, however short it is
+	}
 	if _, finished := event.(check.RunFinished); finished {
 		p.clear()
 		p.closed = true
@@ -159,6 +167,9 @@ type linePart struct {
 
 // line is the progress in words, at most width cells wide (0: no limit).
 func (s *progressState) line(now time.Time, width int) string {
+	if s.waiting != "" {
+		return fit([]linePart{{s.percentText(), 1}, {"waiting " + shortDuration(now.Sub(s.since)) + ": " + showMessage(s.waiting), 2}}, width)
+	}
 	if !s.synced {
 		return fit([]linePart{{s.phase, 1}, {shortDuration(now.Sub(s.started)), 0}}, width)
 	}

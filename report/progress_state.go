@@ -10,8 +10,10 @@ import (
 // progressState is what the progress knows; it does no input or output.
 type progressState struct {
 	started    time.Time
-	phase      string // what is being done before the first table
-	synced     bool   // the servers stand at one position: there are numbers to show
+	phase      string    // what is being done before the first table
+	waiting    string    // why the run waits on purpose; empty when it does not
+	since      time.Time // of that wait
+	synced     bool      // the servers stand at one position: there are numbers to show
 	tables     int
 	tablesDone int
 	rows       int64 // compared so far, on the source
@@ -49,6 +51,14 @@ func (s *progressState) take(event check.Event, now time.Time) {
 			s.samples = []rateSample{{at: now}} // the wait was no part of the rate
 		}
 		s.synced = true
+	case check.Throttled:
+		if s.waiting == "" {
+			s.since = now
+		}
+		s.waiting = e.Reason
+	case check.Resumed:
+		s.waiting = ""
+		s.samples = []rateSample{{now, s.rows, s.bytes}} // the wait was no part of the rate
 	case check.TableStarted:
 		s.current = tableName{e.Database, e.Table}
 		s.running[s.current] = &runningTable{estimate: e.RowsEstimate}
@@ -68,6 +78,18 @@ func (s *progressState) take(event check.Event, now time.Time) {
 		}
 	case check.TableDone:
 		s.tableDone(e.Table)
+	}
+}
+
+// phaseName is what the run is doing, without what changes meanwhile.
+func (s *progressState) phaseName() string {
+	switch {
+	case s.waiting != "":
+		return "waiting"
+	case s.synced:
+		return "comparing"
+	default:
+		return s.phase
 	}
 }
 

@@ -161,17 +161,56 @@ func TestProgressFitsTheTerminal(t *testing.T) {
 	}
 }
 
+// TestProgressWithoutTerminal: a line at the beginning of each phase, and one every ten seconds.
 func TestProgressWithoutTerminal(t *testing.T) {
 	t.Parallel()
-	p, out, c := newTestProgress(0)
+	var out strings.Builder
+	c := &clock{began}
+	p := startProgress(&out, progressOptions{Now: c.Now})
+	p.Close() // the ticks; the clock is the test's
+	p.closed = false
 	begin(p, 3, 1000)
-	for range 25 {
-		c.now = c.now.Add(time.Second)
-		p.Event(check.ChunkDone{Database: "d", Table: "t", Rows: 10})
+	seconds := func(n int) {
+		for range n {
+			c.now = c.now.Add(time.Second)
+			p.Event(check.ChunkDone{Database: "d", Table: "t", Rows: 10})
+		}
 	}
+	seconds(25)
+	p.Event(check.Throttled{Reason: "replica r lags 12s, --max-lag 5s"})
+	c.now = c.now.Add(4 * time.Second)
+	p.Event(check.Throttled{Reason: "replica r lags 16s, --max-lag 5s"})
+	p.Event(check.Resumed{Waited: 4 * time.Second})
+	seconds(1)
 	p.Event(check.RunFinished{})
-	if got := out.String(); strings.Count(got, "\n") != 2 || strings.ContainsAny(got, "\r\x1b") {
-		t.Errorf("%q", got)
+	want := []string{"connecting to the source  0.0s", "connecting to the replicas  0.0s", "waiting until the replicas stand at one position  0.0s",
+		"  0%  0/3 tables", "  9%  0/3 tables", " 16%  0/3 tables", " 20%  waiting 0.0s: replica r lags 12s, --max-lag 5s", " 20%  0/3 tables"}
+	got := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) || i >= len(want) || !strings.HasPrefix(got[i], want[i]) {
+			t.Fatalf("line %d:\n%s\nwant, as beginnings\n%s", i+1, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+// TestProgressWhileWaiting: the live line says why nothing moves, and for how long already.
+func TestProgressWhileWaiting(t *testing.T) {
+	t.Parallel()
+	p, out, c := newTestProgress(60)
+	begin(p, 1, 1000)
+	c.now = c.now.Add(time.Second)
+	p.Event(check.ChunkDone{Rows: 100})
+	p.Event(check.Throttled{Reason: "replica r lags 6s, --max-lag 5s"})
+	c.now = c.now.Add(3 * time.Second)
+	p.Event(check.Throttled{Reason: "replica r\x1b[31m lags 9s, --max-lag 5s"})
+	if got, want := lastLine(out), `  9%  waiting 3.0s: replica r\x1b[31m lags 9s, --max-lag 5s`; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	p.Event(check.Resumed{})
+	c.now = c.now.Add(2 * time.Second)
+	p.Event(check.ChunkDone{Rows: 100})
+	if got := lastLine(out); !strings.Contains(got, "  50 rows/s") {
+		t.Errorf("%q: 100 rows in the 2 s since the wait, which is no part of the rate", got)
 	}
 }
 

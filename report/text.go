@@ -72,12 +72,19 @@ func (t *textPrinter) header() {
 	if c.StartedAt != nil {
 		started = c.StartedAt.Format("2006-01-02 15:04:05 UTC")
 	}
-	t.prose(4, "trueup check %s, %s, took %s", showName(c.RunID), started, showDuration(c.DurationSeconds))
+	waited := ""
+	if c.ThrottledSeconds > 0 {
+		waited = fmt.Sprintf(", %s of it waiting (--max-lag, --max-load)", showDuration(c.ThrottledSeconds))
+	}
+	t.prose(4, "trueup check %s, %s, took %s%s", showName(c.RunID), started, showDuration(c.DurationSeconds), waited)
 	lines := [][]string{{"source", showName(c.Source.Address), serverTitle(c.Source), ""}}
 	for _, r := range c.Replicas {
 		title := serverTitle(r.Server)
 		if r.Channel != "" {
 			title += ", channel " + showName(r.Channel)
+		}
+		if r.Upstream != "" {
+			title += ", replicates from " + showName(r.Upstream)
 		}
 		lines = append(lines, []string{"replica", showName(r.Address), title, t.verdict(r.Verdict)})
 	}

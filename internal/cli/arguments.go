@@ -192,7 +192,7 @@ func unknownFlag(command *cli.Command, arg string) error {
 var (
 	plannedCommands = []string{"repair", "recover", "runs", "report", "gate", "manifest", "config"}
 	plannedFlags    = map[string][]string{
-		"check": {"max-lag", "max-load", "max-duration", "allow-long-locks"},
+		"check": {"allow-long-locks"},
 	}
 )
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,7 @@ type checkOptions struct {
 	maxAge       time.Duration
 	lockTimeout  time.Duration
 	lockHoldMax  time.Duration
+	throttle     throttleOptions
 	maxListed    int
 	differences  string // file
 }
@@ -41,7 +43,7 @@ func checkCommand(process Process) *cli.Command {
 		Usage:       "verify that replicas hold the same data as their source, at a synced position",
 		UsageText:   "trueup check --source DSN [--replica DSN]... [flags]",
 		Description: checkDescription,
-		Flags:       append(append(serverFlags(), filterFlags()...), append(checkFlagsOnly(), outputFlags()...)...),
+		Flags:       slices.Concat(serverFlags(), filterFlags(), checkFlagsOnly(), throttleFlags(), outputFlags()),
 		Action: func(c *cli.Context) error {
 			if c.Bool(selfTestFlag) {
 				options, err := selfTestOptionsFrom(c)
@@ -95,7 +97,7 @@ func checkOptionsFrom(c *cli.Context) checkOptions {
 		sync: c.String("sync"), workers: c.Int("workers"), chunkSize: c.Int("chunk-size"), chunkSizeSet: c.IsSet("chunk-size"),
 		chunkTime: c.Duration("chunk-time"), chunkTimeSet: c.IsSet("chunk-time"), timeout: c.Duration("sync-timeout"), maxAge: c.Duration("sync-max-age"),
 		lockTimeout: c.Duration("lock-timeout"), lockHoldMax: c.Duration("lock-hold-max"), maxListed: c.Int("max-differences"),
-		differences: c.String("differences-file"),
+		throttle: throttleOptionsFrom(c), differences: c.String("differences-file"),
 	}
 }
 
@@ -120,6 +122,9 @@ func (o checkOptions) request() (check.Request, error) {
 	request.Size = chunker.SizeOptions{Rows: o.chunkSize, Time: o.chunkTime}
 	request.LockTimeout, request.LockHoldMax = o.lockTimeout, o.lockHoldMax
 	request.SyncTimeout, request.SyncMaxAge, request.MaxDifferences = o.timeout, o.maxAge, o.maxListed
+	if err := o.throttle.apply(&request); err != nil {
+		return request, err
+	}
 	return request, o.explainCommas(request.Validate())
 }
 

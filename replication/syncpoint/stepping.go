@@ -114,11 +114,16 @@ func (s *stepper) leave() {
 
 // stepThrough takes the stopped applier to each position in turn and opens a snapshot there for each reader.
 func (s *stepper) stepThrough(ctx context.Context, epochOf []*Epoch) error {
-	stepCtx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	stepCtx, cancel := context.WithTimeout(ctx, s.timeLimit())
 	defer cancel()
+	var target replication.Position
 	for i, epoch := range epochOf {
 		if i == 0 || epochOf[i-1] != epoch {
-			if err := s.stepTo(stepCtx, epoch.Position); err != nil {
+			var err error
+			if target, err = s.targetOf(stepCtx, epoch); err != nil {
+				return err
+			}
+			if err := s.stepTo(stepCtx, target); err != nil {
 				return err
 			}
 		}
@@ -128,16 +133,32 @@ func (s *stepper) stepThrough(ctx context.Context, epochOf []*Epoch) error {
 		if i+1 < len(epochOf) && epochOf[i+1] == epoch {
 			continue
 		}
-		if err := s.proveExact(ctx, epoch); err != nil {
+		if err := s.concludeEpoch(ctx, epoch, target, s.readers[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// concludeEpoch proves that the snapshots just opened are those of the epoch, and lets the replicas below follow.
+func (s *stepper) concludeEpoch(ctx context.Context, epoch *Epoch, target replication.Position, reader *server.Session) error {
+	end, err := s.logEnd(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.proveReturns(ctx, reader, end); err != nil {
+		return err
+	}
+	if err := s.proveExact(ctx, epoch, target); err != nil {
+		return err
+	}
+	s.bulletin.tell(epoch, end)
+	return nil
+}
+
 // stepTo takes the stopped applier, which stands at stoppedAt, to the target and returns when it is stopped again.
 func (s *stepper) stepTo(ctx context.Context, target replication.Position) error {
-	if there, err := s.places.same(ctx, s.stoppedAt, target); err != nil || there {
+	if there, err := s.same(ctx, s.stoppedAt, target); err != nil || there {
 		return err
 	}
 	if s.stoppedAt.Compare(target) > 0 {
@@ -167,7 +188,7 @@ func (s *stepper) runTo(ctx context.Context, target replication.Position) error 
 		}
 		there := status.Executed.Compare(target) >= 0
 		if !there && status.Executed == last && polls%lookInterval == 0 {
-			if there, err = s.places.same(ctx, status.Executed, target); err != nil {
+			if there, err = s.isAt(ctx, status, target); err != nil {
 				return err
 			}
 		}
@@ -189,8 +210,11 @@ func (s *stepper) stoodStill(ctx context.Context, status replication.Status, tar
 	if status.Executed.Compare(target) >= 0 {
 		return nil // proveExact says whether it is the right place
 	}
-	if there, err := s.places.same(ctx, status.Executed, target); err != nil || there {
+	if there, err := s.isAt(ctx, status, target); err != nil || there {
 		return err
+	}
+	if status.SeveralDomains() { // it may have passed the target before this, and been stopped there by our UNTIL
+		return s.refuse(NotExact, nil, "its applier stood at %s, which may be out of date, on the way to %s", status.Executed, target)
 	}
 	s.leaveToOthers()
 	return s.refuse(ApplierStopped, nil, "somebody else stopped its applier at %s, on the way to %s; it is left stopped", status.Executed, target)
@@ -198,20 +222,20 @@ func (s *stepper) stoodStill(ctx context.Context, status replication.Status, tar
 
 // proveExact looks after the snapshots of an epoch were opened whether the applier stands, without error, exactly at
 // the epoch's position: it stood there all the while then, since nobody else's START would leave it standing there.
-func (s *stepper) proveExact(ctx context.Context, epoch *Epoch) error {
+func (s *stepper) proveExact(ctx context.Context, epoch *Epoch, target replication.Position) error {
 	status, err := s.status(ctx)
 	if err != nil {
 		return err
 	}
 	exact := !status.ApplierRunning && status.ApplierError.IsZero()
 	if exact {
-		if exact, err = s.places.same(ctx, status.Executed, epoch.Position); err != nil {
+		if exact, err = s.isAt(ctx, status, target); err != nil {
 			return err
 		}
 	}
 	if !exact {
 		return s.refuse(NotExact, nil, "its applier should stand at %s and is at %s (running: %v, error: %q)",
-			epoch.Position, status.Executed, status.ApplierRunning, status.ApplierError)
+			target, status.Executed, status.ApplierRunning, status.ApplierError)
 	}
 	s.stands(status)
 	s.logger.Debug("the applier stands at the epoch's position", "epoch", epoch.ID, "at", status.Executed.String())

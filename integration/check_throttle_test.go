@@ -1,0 +1,374 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"trueup/check"
+	"trueup/report"
+	"trueup/server"
+)
+
+// watcher follows a check.
+type watcher struct {
+	pause      time.Duration // that each chunk takes longer until the first wait, so that there is time for something to happen
+	onFirst    func()        // after the first chunk; may be nil
+	onThrottle func()        // at the first wait, in a goroutine of its own; may be nil
+	wait       sync.WaitGroup
+
+	chunks  int
+	reasons []string
+	waits   []time.Duration
+}
+
+// Event is called by one goroutine at a time.
+func (w *watcher) Event(event check.Event) {
+	switch e := event.(type) {
+	case check.ChunkDone:
+		w.chunks++
+		if w.chunks == 1 && w.onFirst != nil {
+			w.onFirst()
+		}
+		time.Sleep(w.pause)
+	case check.Throttled:
+		w.reasons = append(w.reasons, e.Reason)
+		w.pause = 0
+		if len(w.reasons) == 1 && w.onThrottle != nil {
+			w.wait.Go(w.onThrottle)
+		}
+	case check.Resumed:
+		w.waits = append(w.waits, e.Waited)
+	}
+}
+
+// run runs a check that must not end with an error.
+func (w *watcher) run(t *testing.T, request check.Request) *check.Result {
+	t.Helper()
+	result, err := check.Run(t.Context(), request, w)
+	w.wait.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.Err != nil {
+		t.Fatalf("the check failed: %v", result.Err)
+	}
+	return result
+}
+
+// requireWaited fails unless the check waited once or more for that reason, and counted the time.
+func (w *watcher) requireWaited(t *testing.T, result *check.Result, reason ...string) {
+	t.Helper()
+	var all time.Duration
+	for _, wait := range w.waits {
+		all += wait
+	}
+	if len(w.reasons) == 0 || len(w.waits) == 0 || result.Throttled != all || all <= 0 {
+		t.Fatalf("waits %v, of which the result counts %v, for %q", w.waits, result.Throttled, w.reasons)
+	}
+	for _, part := range reason {
+		if !strings.Contains(w.reasons[0], part) {
+			t.Errorf("the reason %q says nothing of %q", w.reasons[0], part)
+		}
+	}
+}
+
+const throttledTable = "app.w1"
+
+// newThrottled is a topology with a table of 400 chunks, and a table that nothing but lag is made with.
+func newThrottled(t *testing.T, replicas int) (*Topology, check.Request) {
+	tp := NewTopology(t, Options{GTID: true, Replicas: replicas})
+	tp.Source.CreateWriterTable(t, throttledTable, 20_000)
+	tp.Source.Exec(t, "CREATE TABLE app.lag (id INT PRIMARY KEY)")
+	tp.Source.CreateUser(t, "checker", "ALL ON *.*")
+	tp.WaitCaughtUp(t)
+	request := requestFor(tp)
+	request.Filters.Tables = []string{throttledTable}
+	for _, endpoint := range []*server.Endpoint{&request.Source, &request.Replicas[0]} {
+		endpoint.User, endpoint.Password = "checker", userPassword
+	}
+	return tp, request
+}
+
+// blockApplier makes a replica's applier wait for a table lock until release is called.
+func blockApplier(t *testing.T, tp *Topology, replica *Node) (release func()) {
+	t.Helper()
+	conn, err := replica.DB.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.ExecContext(t.Context(), "LOCK TABLES app.lag READ"); err != nil {
+		t.Fatal(err)
+	}
+	tp.Source.Exec(t, "INSERT INTO app.lag VALUES (1)")
+	return sync.OnceFunc(func() {
+		if _, err := conn.ExecContext(context.WithoutCancel(t.Context()), "UNLOCK TABLES"); err != nil {
+			t.Error(err)
+		}
+		_ = conn.Close()
+	})
+}
+
+// snapshotsOf counts the open transactions of the check's account.
+func snapshotsOf(t *testing.T, node *Node) string {
+	t.Helper()
+	sessions := "SELECT ID FROM information_schema.PROCESSLIST WHERE USER='checker'"
+	if node.Row.IsMySQL(8, 0, 0) {
+		sessions = "SELECT PROCESSLIST_ID FROM performance_schema.threads WHERE PROCESSLIST_USER='checker'"
+	}
+	return node.Value(t, "SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id IN ("+sessions+")")
+}
+
+// requireNoMetadataLock fails unless the table can be locked against every reader now.
+func requireNoMetadataLock(t *testing.T, node *Node, table string) {
+	t.Helper()
+	node.Exec(t, "SET SESSION lock_wait_timeout=1", "LOCK TABLES "+table+" WRITE", "UNLOCK TABLES")
+}
+
+// requireNoneHeld fails when the check holds a transaction or a metadata lock on one of the servers. A chunk that was being
+// read when the wait began is given the time to end.
+func requireNoneHeld(t *testing.T, nodes []*Node) {
+	for _, node := range nodes {
+		open := ""
+		for range 50 {
+			if open = snapshotsOf(t, node); open == "0" {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		if open != "0" {
+			t.Errorf("%s: %s transactions of the check are open while it waits", node.Name(), open)
+			continue
+		}
+		requireNoMetadataLock(t, node, throttledTable)
+	}
+}
+
+// TestThrottleWaitsForLag: a replica that falls behind in the middle makes the check wait, without a snapshot anywhere; when
+// it has caught up the check goes on in a new sync point and is equal.
+func TestThrottleWaitsForLag(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, _ ServerRow) {
+		tp, request := newThrottled(t, 1)
+		request.Throttle.MaxLag = time.Second
+		release := func() {}
+		before := ""
+		w := &watcher{pause: 15 * time.Millisecond}
+		w.onFirst = func() {
+			before = snapshotsOf(t, tp.Source)
+			release = blockApplier(t, tp, tp.Replica(0))
+		}
+		w.onThrottle = func() {
+			requireNoneHeld(t, tp.Nodes())
+			release()
+		}
+		result := w.run(t, request)
+		release()
+		if before == "0" {
+			t.Error("no transaction of the check was seen while it read, so that none is seen later says nothing")
+		}
+		w.requireWaited(t, result, "replica "+tp.Replica(0).Address()+" lags ", "--max-lag 1s")
+		if result.Verdict != check.Equal || len(result.Tables[0].Epochs) < 2 {
+			t.Errorf("%s\nepochs %v", describe(result), result.Tables[0].Epochs)
+		}
+		tp.WaitCaughtUp(t)
+		requireReplicating(t, tp.Replicas...)
+	})
+}
+
+// occupy runs so many statements on a server until release is called.
+func occupy(t *testing.T, node *Node, statements int) (release func()) {
+	t.Helper()
+	holder, err := node.DB.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := holder.ExecContext(t.Context(), "DO GET_LOCK('busy', 1)"); err != nil {
+		t.Fatal(err)
+	}
+	var sessions sync.WaitGroup
+	for range statements {
+		sessions.Go(func() { node.Value(t, "SELECT GET_LOCK('busy', 60) + RELEASE_LOCK('busy')") })
+	}
+	waiting := "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT GET_LOCK%'"
+	for node.Value(t, waiting) != fmt.Sprint(statements) {
+		time.Sleep(5 * time.Millisecond)
+	}
+	return sync.OnceFunc(func() {
+		_, err := holder.ExecContext(context.WithoutCancel(t.Context()), "DO RELEASE_LOCK('busy')")
+		if err != nil {
+			t.Error(err)
+		}
+		_ = holder.Close()
+		sessions.Wait()
+	})
+}
+
+// TestThrottleWaitsForLoad: busy sessions on the source or on the replica.
+func TestThrottleWaitsForLoad(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, _ ServerRow) {
+		tp, request := newThrottled(t, 1)
+		request.Throttle.MaxLoad = []check.LoadLimit{{Variable: "threads_Running", Most: 12}, {Variable: "Threads_connected", Most: 1e6}}
+		for _, busy := range tp.Nodes() {
+			release := occupy(t, busy, 14)
+			w := &watcher{onThrottle: release}
+			result := w.run(t, request)
+			release()
+			w.requireWaited(t, result, busy.Address()+" has threads_Running=", "--max-load threads_Running=12")
+			if result.Verdict != check.Equal {
+				t.Error(describe(result))
+			}
+		}
+	})
+}
+
+// TestThrottleLetsAQuietCheckPass: limits that nobody exceeds cost no wait, also where the source's log is rotated and the
+// replica stands at another name of its end for ever.
+func TestThrottleLetsAQuietCheckPass(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, _ ServerRow) {
+		tp, request := newThrottled(t, 1)
+		request.Throttle = check.Throttle{MaxLag: time.Second, MaxLoad: []check.LoadLimit{{Variable: "Threads_running", Most: 50}}}
+		w := &watcher{pause: 10 * time.Millisecond}
+		w.onFirst = func() { tp.Source.Exec(t, "FLUSH BINARY LOGS", "FLUSH BINARY LOGS") }
+		began := time.Now()
+		result := w.run(t, request)
+		if took := time.Since(began); took < 3*time.Second {
+			t.Errorf("the check took only %v: too short for a lag of more than a second to be seen", took)
+		}
+		if result.Verdict != check.Equal || len(w.reasons) != 0 || result.Throttled != 0 {
+			t.Errorf("waited %v for %q; %s", result.Throttled, w.reasons, describe(result))
+		}
+	})
+}
+
+// TestThrottleGivesUpWhatCannotBeRead: a replica whose receiver is stopped in the middle cannot tell its lag. It is waited for
+// as long as --sync-timeout says, then it is unverified, and the other one is compared to the end.
+func TestThrottleGivesUpWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, on ServerRow) {
+		tp, request := newThrottled(t, 2)
+		request.Throttle.MaxLag, request.SyncTimeout = time.Second, 2*time.Second
+		w := &watcher{pause: 10 * time.Millisecond}
+		w.onFirst = func() { tp.Replica(0).Exec(t, on.replicaStatement("STOP", "", "IO_THREAD")) }
+		result := w.run(t, request)
+		w.requireWaited(t, result, tp.Replica(0).Address(), "counts as too much")
+		lost, other := result.Replicas[0], result.Replicas[1]
+		if lost.Verdict != check.Unverified || lost.ReasonCode != "receiver_stopped" && lost.ReasonCode != "receiver_error" || other.Verdict != check.Equal || result.Verdict != check.Unverified {
+			t.Error(describe(result))
+		}
+		requireReplicating(t, tp.Replica(1))
+	})
+}
+
+// TestThrottleDoesNotWaitForAStoppedReplica: one that was stopped before the check is refused at once, as without limits.
+func TestThrottleDoesNotWaitForAStoppedReplica(t *testing.T) {
+	t.Parallel()
+	tp, request := newThrottled(t, 2)
+	tp.Replica(0).StopReplica(t, "SQL_THREAD")
+	request.Throttle.MaxLag = time.Second
+	w := &watcher{}
+	result := w.run(t, request)
+	if len(w.reasons) != 0 || result.Replicas[0].ReasonCode != "applier_stopped" || result.Replicas[1].Verdict != check.Equal {
+		t.Errorf("waited for %q; %s", w.reasons, describe(result))
+	}
+}
+
+// TestThrottleSeesWhatTheReceiverLacks: a replica that is cut off says that it does not lag, since it has applied all that it
+// has received. What the source has written since is lag all the same.
+func TestThrottleSeesWhatTheReceiverLacks(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, _ ServerRow) {
+		tp, request := newThrottled(t, 1)
+		request.Throttle.MaxLag = time.Second
+		said := ""
+		w := &watcher{pause: 15 * time.Millisecond}
+		w.onFirst = func() {
+			tp.Replica(0).CutOff(t)
+			tp.Source.Exec(t, "INSERT INTO app.lag VALUES (1)")
+		}
+		w.onThrottle = func() {
+			said = tp.Replica(0).Status(t)["Seconds_Behind_Master"]
+			tp.Replica(0).Rejoin(t)
+		}
+		result := w.run(t, request)
+		w.requireWaited(t, result, "replica "+tp.Replica(0).Address()+" lags ")
+		if said != "0" {
+			t.Errorf("the replica says that it lags %q seconds: its word would have been enough", said)
+		}
+		if result.Verdict != check.Equal {
+			t.Error(describe(result))
+		}
+		tp.WaitCaughtUp(t)
+	}, Needs{Network: true})
+}
+
+// TestMaxDurationEndsInOrder: what was compared by then counts, the rest is unverified for that reason and no other.
+func TestMaxDurationEndsInOrder(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, _ ServerRow) {
+		tp, request := newThrottled(t, 1)
+		tp.Source.Exec(t, "CREATE TABLE app.a (id INT PRIMARY KEY)", "INSERT INTO app.a VALUES (1), (2), (3)",
+			"CREATE TABLE app.b LIKE app.a", "INSERT INTO app.b SELECT * FROM app.a")
+		tp.WaitCaughtUp(t)
+		tp.Damage(t, 0, "DELETE FROM app.b WHERE id = 2")
+		request.Filters.Tables = []string{"app.a", "app.b", throttledTable}
+		request.MaxDuration = 3 * time.Second
+		w := &watcher{pause: 20 * time.Millisecond}
+		result := w.run(t, request)
+		a, b, cut := result.Tables[0], result.Tables[1], result.Tables[2]
+		if a.Verdict != check.Equal || b.Verdict != check.Different || cut.Verdict != check.Unverified || cut.ReasonCode != check.ReasonMaxDuration ||
+			cut.ChunksVerified == 0 || cut.Coverage.Proven {
+			t.Errorf("%s\n%+v", describe(result), cut)
+		}
+		if code := report.FromCheck(result, "").ExitCode; result.Verdict != check.Different || result.Interrupted || code != report.Different {
+			t.Errorf("interrupted %v, exit code %d: %s", result.Interrupted, code, describe(result))
+		}
+		if len(result.Warnings) != 1 || !strings.Contains(result.Warnings[0], "--max-duration 3s was over") {
+			t.Errorf("warnings %q", result.Warnings)
+		}
+		requireReplicating(t, tp.Replicas...)
+	})
+}
+
+// TestMaxDurationAtAnyTime: whatever the run is at when its time is over, it ends without an error, nothing that was not
+// compared is equal, and every applier runs.
+func TestMaxDurationAtAnyTime(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, _ ServerRow) {
+		tp, request := newThrottled(t, 2)
+		request.SyncMaxAge = 50 * time.Millisecond
+		for i := range 20 {
+			request.MaxDuration = time.Duration(1+i*8) * time.Millisecond
+			w := &watcher{pause: time.Millisecond}
+			result := w.run(t, request)
+			if code := report.FromCheck(result, "").ExitCode; result.Verdict != check.Unverified || result.Interrupted || code != report.Unverified {
+				t.Errorf("after %v: exit code %d: %s", request.MaxDuration, code, describe(result))
+			}
+			for _, r := range result.Replicas {
+				if r.ReasonCode != "" && r.ReasonCode != check.ReasonMaxDuration {
+					t.Errorf("after %v: %s", request.MaxDuration, describe(result))
+				}
+			}
+			requireReplicating(t, tp.Replicas...)
+		}
+	})
+}
+
+// TestMaxDurationEndsAWait: a limit that is never met holds a check no longer than that.
+func TestMaxDurationEndsAWait(t *testing.T) {
+	t.Parallel()
+	tp, request := newThrottled(t, 1)
+	request.Throttle.MaxLoad = []check.LoadLimit{{Variable: "Threads_connected", Most: 0}}
+	request.MaxDuration = time.Second
+	w := &watcher{}
+	result := w.run(t, request)
+	w.requireWaited(t, result, fmt.Sprintf("source %s has Threads_connected=", tp.Source.Address()))
+	if result.Verdict != check.Unverified || result.Tables[0].ReasonCode != check.ReasonMaxDuration || len(result.Sync.Epochs) != 0 {
+		t.Errorf("%s, epochs %v", describe(result), result.Sync.Epochs)
+	}
+}
