@@ -54,7 +54,7 @@ func cast(request *check.Request, stateDir string, process Process) (*nets, erro
 		return nil, err
 	}
 	n := &nets{folder: folder, run: request.RunID}
-	n.guard = guard.New(request.Source, n.file)
+	n.guard = guard.New(n.file)
 	request.Recorder, request.Guard, request.Journals = n, n.guard, &n.folder
 	return n, nil
 }

@@ -62,7 +62,7 @@ func TestMessages(t *testing.T) {
 	over.ID = "Q"
 	var pipe bytes.Buffer
 	encoder := gob.NewEncoder(&pipe)
-	sent := message{Source: endpoint, Replica: endpoint, Pause: pause}
+	sent := message{Upstream: endpoint, Replica: endpoint, Pause: pause}
 	for _, m := range []message{{Replica: endpoint, Pause: over}, {Replica: endpoint, Pause: syncpoint.Pause{ID: "P"}}, sent, {Pause: over, Over: true}} {
 		if err := encoder.Encode(m); err != nil {
 			t.Fatal(err)
@@ -80,11 +80,11 @@ func TestProcess(t *testing.T) {
 	endpoint, pause := samplePause()
 	for part, want := range map[string]string{"": "", "never ready": "did not say that it is ready", "ends": "has ended or hangs", "hangs": "has ended or hangs"} {
 		t.Setenv(childEnv, part)
-		p := New(endpoint, func() *os.File { return nil })
+		p := New(func() *os.File { return nil })
 		var failures []string
 		began := time.Now()
 		for range 400 { // more than the pipe takes
-			for _, err := range []error{p.Watch(endpoint, pause), p.Unwatch(pause)} {
+			for _, err := range []error{p.Watch(endpoint, endpoint, pause), p.Unwatch(pause)} {
 				if err != nil {
 					failures = append(failures, err.Error())
 				}

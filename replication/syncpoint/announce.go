@@ -60,7 +60,9 @@ func (s *stepper) tell(change func(*Pause)) {
 	if !s.watched {
 		return
 	}
-	err := protect(func() error { return s.options.Guard.Watch(s.replica.Server.Endpoint(), s.pause) })
+	err := protect(func() error {
+		return s.options.Guard.Watch(s.places.source.Server().Endpoint(), s.replica.Server.Endpoint(), s.pause)
+	})
 	if err != nil {
 		_ = protect(func() error {
 			s.logger.Warn("no guard process watches over this run: should it be killed while an applier stands, only the dead man's switch on the server starts that", "error", err)
@@ -72,7 +74,9 @@ func (s *stepper) tell(change func(*Pause)) {
 // stands notes where the applier stands.
 func (s *stepper) stands(status replication.Status) {
 	s.stoppedAt = status.Executed
-	s.tell(func(p *Pause) { p.Stood, p.ShownUntil = status.Executed, status.Until })
+	s.tell(func(p *Pause) {
+		p.Stood, p.StoodGTID, p.ShownUntil = status.Executed, status.ExecutedGTID, status.Until
+	})
 }
 
 // recordPaused says in the journal where the applier stood. The applier need not wait for the disk: done returns when it is there.

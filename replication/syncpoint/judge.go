@@ -29,6 +29,9 @@ const fresh = time.Second
 //   - or we were stopping it for the first time, no longer than fresh ago, and never saw it stand. Where that was longer ago
 //     (this machine or its processes stood still), the switch, which is due within seconds, is waited for and has the last word.
 //
+// Where the position may be out of date (replication.Status.SeveralDomains) a standstill under our UNTIL is always taken for ours,
+// as the run itself does.
+//
 // Somebody who starts and stops it again while nothing is written on the source leaves no trace; it is then started.
 // age is how long ago the dead process told this last; same tells whether two positions are one place on the source.
 func (p Pause) judge(now replication.Status, age time.Duration, same func(a, b replication.Position) bool) (action, string) {
@@ -44,11 +47,11 @@ func (p Pause) judge(now replication.Status, age time.Duration, same func(a, b r
 		return leave, "it was stopped by an error: " + now.ApplierError.String()
 	case p.Left:
 		return leave, "somebody else had stopped it"
-	case ourUntil && (p.Stopping || now.Executed.Compare(p.Target) >= 0 || same(now.Executed, p.Target)):
+	case ourUntil && (p.Stopping || now.SeveralDomains() || now.Executed.Compare(p.Target) >= 0 || same(now.Executed, p.Target)):
 		return makeRun, ""
 	case ourUntil:
 		return leave, fmt.Sprintf("somebody else stopped it at %s, on its way to %s", now.Executed, p.Target)
-	case !p.Stood.IsZero() && now.Executed == p.Stood && now.Until == p.ShownUntil:
+	case !p.Stood.IsZero() && p.standsThere(now) && now.Until == p.ShownUntil:
 		return makeRun, ""
 	case p.Stood.IsZero() && p.Stopping && now.Until == p.ShownUntil && age <= fresh:
 		return makeRun, ""
@@ -59,4 +62,9 @@ func (p Pause) judge(now replication.Status, age time.Duration, same func(a, b r
 	default:
 		return leave, fmt.Sprintf("somebody else has started it since it stood at %s, and stopped it at %s", p.Stood, now.Executed)
 	}
+}
+
+// standsThere tells whether the applier stands where it was last seen to. Where a position may be out of date, GTIDs say it.
+func (p Pause) standsThere(now replication.Status) bool {
+	return now.Executed == p.Stood || now.SeveralDomains() && now.ExecutedGTID == p.StoodGTID
 }

@@ -31,6 +31,12 @@ func TestJudge(t *testing.T) {
 	stoppingThere := Pause{Stood: at(10), Target: at(20), Stopping: true}
 	stoodThere := Pause{Stood: at(20), ShownUntil: until(20), Target: at(20)}
 	nextStep := Pause{Stood: at(20), ShownUntil: until(20), Target: at(30)}
+	domains := func(status replication.Status, gtid string) replication.Status {
+		status.UsesGTID, status.Workers, status.ExecutedGTID = true, 4, gtid
+		return status
+	}
+	stoodGTID := stood
+	stoodGTID.StoodGTID = "0-1-5,1-1-5"
 	left := Pause{Stopping: true, Left: true}
 	for name, test := range map[string]struct {
 		pause Pause
@@ -61,6 +67,9 @@ func TestJudge(t *testing.T) {
 		"at the epoch, started and stopped there":    {stoodThere, standing(20), leave, "has started it since", 0},
 		"next step not yet begun":                    {nextStep, with(standing(20), until(20)), makeRun, "", 0},
 		"next step not begun, and others run it":     {nextStep, with(standing(25), until(25)), leave, "has started it since", 0},
+		"several domains, the position went back":    {stoodGTID, domains(standing(4), "0-1-5,1-1-5"), makeRun, "", 0},
+		"several domains, it has run since":          {stoodGTID, domains(standing(4), "0-1-6,1-1-5"), leave, "has started it since", 0},
+		"several domains, short of the target":       {stepping, domains(with(standing(4), until(20)), "0-1-6,1-1-5"), makeRun, "", 0},
 		"left to others":                             {left, standing(7), leave, "somebody else had stopped it", 0},
 		"left to others who started it meanwhile":    {left, running(replication.Until{}), nothing, "", 0},
 		"left, and an error there when looked at":    {left, failed, leave, "1062", 0},

@@ -17,8 +17,8 @@ type Recorder interface {
 // Guard outlives this process, and undoes (see Rescue) the pauses it was told of when this process is gone.
 type Guard interface {
 	// Watch is called before anything is done to the applier and whenever more is known of its pause. It must not block for long.
-	// After an error the pause goes on without a guard.
-	Watch(server.Endpoint, Pause) error
+	// After an error the pause goes on without a guard. upstream is the server whose log the replica executes.
+	Watch(upstream, replica server.Endpoint, pause Pause) error
 	// Unwatch says that there is nothing left to undo.
 	Unwatch(Pause) error
 }
@@ -34,6 +34,7 @@ type Pause struct {
 	Stopping bool
 	// Stood is where the applier stood when last looked at, and ShownUntil what its status said of UNTIL there.
 	Stood      replication.Position
+	StoodGTID  string
 	ShownUntil replication.Until
 	// Target is the last position to which we have started it; none yet: no position.
 	Target replication.Position
