@@ -58,7 +58,8 @@ type stepper struct {
 	resumeErr  error
 
 	pause     Pause  // what others have to know of it
-	announced bool   // others know of it
+	watched   bool   // the guard knows of it
+	announced bool   // the journal names it
 	recorded  func() // waits for the journal
 }
 
