@@ -57,7 +57,7 @@ func (r *run) loadRound(ctx context.Context, selector *schema.Selector) (err err
 			return err
 		}
 		defer session.Close()
-		if err := r.waitUntilPassed(ctx, session, m, target); err != nil || !m.usable() {
+		if err := r.waitInTurn(ctx, session, m, target); err != nil {
 			return err
 		}
 		r.replicaCatalogs[i], err = schema.Load(ctx, session, selector)
@@ -130,8 +130,29 @@ func differingTables(source, replica *schema.Catalog) []schema.Difference {
 	return differences
 }
 
-// waitUntilPassed waits until the replica has executed the source's log up to the target. One that does not get there
-// within the sync timeout, or whose applier does not run, is given up: its definitions may be older than the source's.
+// waitInTurn waits until the replica has executed what the source's log has up to the target; in a chain its upstream comes
+// first.
+func (r *run) waitInTurn(ctx context.Context, session *server.Session, m *member, target replication.Position) error {
+	if m.upstream == nil {
+		return r.waitUntilPassed(ctx, session, m, target)
+	}
+	above, err := m.upstream.server.Session(ctx, server.SessionOptions{})
+	if err != nil {
+		return err
+	}
+	defer above.Close()
+	if err := r.waitInTurn(ctx, above, m.upstream, target); err != nil {
+		return &syncpoint.Unverifiable{Address: m.address, Code: syncpoint.UpstreamOut, Reason: "the replica it replicates from cannot be compared", Err: err}
+	}
+	end, err := replication.SourcePosition(ctx, above)
+	if err != nil {
+		return err
+	}
+	return r.waitUntilPassed(ctx, session, m, end)
+}
+
+// waitUntilPassed waits until the replica has executed the log of its source, or upstream, up to the target. One that does not
+// get there within the sync timeout, or whose applier does not run, is given up: its definitions may be older than the source's.
 func (r *run) waitUntilPassed(ctx context.Context, session *server.Session, m *member, target replication.Position) error {
 	deadline := time.Now().Add(r.request.SyncTimeout)
 	for {
@@ -146,9 +167,8 @@ func (r *run) waitUntilPassed(ctx context.Context, session *server.Session, m *m
 		case status.Executed.Compare(target) >= 0:
 			return nil
 		case time.Now().After(deadline):
-			m.giveUp(string(syncpoint.Lagging), fmt.Sprintf("it had executed %s when the source's definitions were read at %s, and did not get there within %v (--sync-timeout)",
-				status.Executed, target, r.request.SyncTimeout))
-			return nil
+			return &syncpoint.Unverifiable{Address: m.address, Code: syncpoint.Lagging, Reason: fmt.Sprintf("it had executed %s when the source's definitions were read at %s, and did not get there within %v (--sync-timeout)",
+				status.Executed, target, r.request.SyncTimeout)}
 		}
 		select {
 		case <-ctx.Done():

@@ -24,14 +24,17 @@ func (w *worker) compareOn(ctx context.Context, j job, i int, source, replica ch
 		return on, err == nil, err
 	}
 	lister := w.newLister(j, i)
+	believe := func(list func() error) error { return w.believe(ctx, j.task, i, list) }
 	if j.task.layout.Scan {
-		on.delta, err = compareScans(ctx, w.source, w.replicas[i], lister)
+		on.delta, err = compareScans(ctx, w.source, w.replicas[i], lister, believe)
 	} else {
-		on.delta, err = compareChunk(ctx, w.source, w.replicas[i], j.chunk, max(source.Rows, replica.Rows), source.Rows >= replica.Rows, lister)
+		on.delta, err = compareChunk(ctx, w.source, w.replicas[i], j.chunk, max(source.Rows, replica.Rows), source.Rows >= replica.Rows, lister, believe)
 	}
 	known = on.delta != counts{}
 	if err == nil && !known {
-		err = errUnconfirmed
+		if err = w.sameTables(ctx, j.task, i); err == nil {
+			err = errUnconfirmed
+		}
 	}
 	if err != nil && known {
 		on.partial = true
@@ -42,14 +45,20 @@ func (w *worker) compareOn(ctx context.Context, j job, i int, source, replica ch
 }
 
 // compareChunk resolves a chunk to rows, in parts where one side has very many of them.
-func compareChunk(ctx context.Context, source, replica *checksum.Reader, chunk chunker.Chunk, rows int64, moreOnSource bool, lister *rowLister) (found counts, err error) {
+func compareChunk(ctx context.Context, source, replica *checksum.Reader, chunk chunker.Chunk, rows int64, moreOnSource bool, lister *rowLister,
+	believe func(list func() error) error) (found counts, err error) {
 	one := func(part chunker.Chunk) error {
 		delta, err := checksum.Compare(ctx, source, replica, part)
 		if err != nil {
 			return err
 		}
-		found.add(countsOf(delta))
-		return checksum.Values(ctx, source, replica, part, delta, lister.want(delta.Rows()), lister.list)
+		if delta.IsEmpty() {
+			return nil
+		}
+		return believe(func() error {
+			found.add(countsOf(delta))
+			return checksum.Values(ctx, source, replica, part, delta, lister.want(delta.Rows()), lister.list)
+		})
 	}
 	if rows <= 2*partRows {
 		err = one(chunk)
@@ -64,10 +73,12 @@ func compareChunk(ctx context.Context, source, replica *checksum.Reader, chunk c
 }
 
 // compareScans resolves a table that is read whole to rows.
-func compareScans(ctx context.Context, source, replica *checksum.Reader, lister *rowLister) (found counts, err error) {
+func compareScans(ctx context.Context, source, replica *checksum.Reader, lister *rowLister, believe func(list func() error) error) (found counts, err error) {
 	err = checksum.CompareScans(ctx, source, replica, checksum.ScanBudget, func(delta *checksum.ScanDelta) error {
-		found.add(counts{missing: delta.Missing, extra: delta.Extra, changed: delta.Changed})
-		return delta.Values(ctx, lister.want(delta.Differences()), lister.list)
+		return believe(func() error {
+			found.add(counts{missing: delta.Missing, extra: delta.Extra, changed: delta.Changed})
+			return delta.Values(ctx, lister.want(delta.Differences()), lister.list)
+		})
 	})
 	return found, err
 }

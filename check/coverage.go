@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"trueup/checksum"
+	"trueup/server"
 )
 
 // countRows asks the servers how many rows a table has, once all of its chunks are in, and holds that against the sum over
@@ -15,26 +16,35 @@ import (
 // chunk. A server that does not answer leaves the table as it is: that the ranges join was proven before. Large tables are not
 // counted: an ALTER waits for it.
 func (w *worker) countRows(ctx context.Context, t *task) {
+	if w.lease == nil {
+		return
+	}
 	live, countable := t.countable(w.lease.Epoch.ID)
 	if !countable {
 		return
 	}
-	counts := make([]int64, len(w.replicas))
+	counts := make([]int64, len(w.run.members))
 	var source int64
 	var group errgroup.Group
-	count := func(reader *checksum.Reader, into *int64) {
+	count := func(session *server.Session, into *int64) {
 		group.Go(func() error {
 			return protect(func() (err error) {
-				*into, err = reader.Count(ctx)
+				*into, err = checksum.NewReader(t.layout, session).Count(ctx)
 				return err
 			})
 		})
 	}
-	count(w.source, &source)
+	count(w.lease.Source, &source)
 	for _, i := range live {
-		count(w.replicas[i], &counts[i])
+		count(w.lease.Replicas[i], &counts[i])
 	}
-	if err := group.Wait(); err != nil {
+	err := group.Wait()
+	for _, i := range live {
+		if err == nil {
+			err = w.sameTables(ctx, t, i)
+		}
+	}
+	if err != nil {
 		w.run.request.Logger.Warn("rows were not counted", "table", t.layout.Database+"."+t.layout.Table, "error", err)
 		return
 	}

@@ -104,7 +104,7 @@ func (r *run) planOnReplicas(state *tableState, table *schema.Table, named bool)
 			on.set(Unverified, ReasonReplicaUnusable, "the replica is unverified: "+m.result.Reason)
 			continue
 		}
-		replicated, reason := m.status.Replicates(table.Database, table.Name)
+		replicated, reason := m.replicates(table.Database, table.Name)
 		if !replicated {
 			on.set(notComparedUnless(named), ReasonNotReplicated, reason)
 			continue

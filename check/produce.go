@@ -16,10 +16,11 @@ func (r *run) produce(ctx context.Context, jobs chan<- job) error {
 	if err != nil {
 		return err
 	}
-	defer session.Close()
+	p := &producer{run: r, session: session, jobs: jobs}
+	defer p.close()
 	for _, state := range r.tables {
 		for _, t := range state.tasks {
-			if err := r.produceTask(ctx, session, t, jobs); err != nil {
+			if err := p.produceTask(ctx, t); err != nil {
 				return err
 			}
 		}
@@ -27,30 +28,53 @@ func (r *run) produce(ctx context.Context, jobs chan<- job) error {
 	return nil
 }
 
+// producer splits tables on a session of its own.
+type producer struct {
+	run     *run
+	session *server.Session
+	jobs    chan<- job
+}
+
+func (p *producer) close() {
+	if p.session != nil {
+		_ = p.session.Close()
+		p.session = nil
+	}
+}
+
 // produceTask hands out one task's chunks. Only errors that end the run are returned.
-func (r *run) produceTask(ctx context.Context, session *server.Session, t *task, jobs chan<- job) error {
-	r.startTask(t)
+func (p *producer) produceTask(ctx context.Context, t *task) error {
+	p.run.startTask(t)
 	if len(t.live()) > 0 {
-		if err := r.splitTask(ctx, session, t, jobs); err != nil {
+		if err := p.splitTask(ctx, t); err != nil {
 			return err // the task stays open: the run's end says why it was not compared to the end
 		}
 	}
-	r.releaseTask(t)
+	p.run.releaseTask(t)
 	return nil
 }
 
-func (r *run) splitTask(ctx context.Context, session *server.Session, t *task, jobs chan<- job) error {
+func (p *producer) splitTask(ctx context.Context, t *task) error {
 	if t.layout.Scan {
-		return r.handOut(ctx, t, chunker.Chunk{}, jobs)
+		return p.handOut(ctx, t, chunker.Chunk{})
 	}
-	splitter := chunker.NewSplitter(session, t.layout.Database, t.layout.Table, t.layout.Key, t.sizer)
-	defer splitter.Close()
-	for {
+	splitter := chunker.NewSplitter(p.session, t.layout.Database, t.layout.Table, t.layout.Key, t.sizer)
+	defer func() { splitter.Close() }()
+	for lost := 0; ; {
 		chunk, err := splitter.Next(ctx)
+		if server.IsConnectionLost(err) && ctx.Err() == nil && lost < mostTries {
+			lost++
+			p.close()
+			if p.session, err = p.run.reconnect(ctx, server.SessionOptions{Reader: true}); err != nil {
+				return err
+			}
+			splitter.GoOnIn(p.session)
+			continue
+		}
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
-		case err != nil && (ctx.Err() != nil || server.IsConnectionLost(err)):
+		case err != nil && ctx.Err() != nil:
 			return fmt.Errorf("the source was lost: %w", err)
 		case err != nil:
 			verdict, code := tableReason(err)
@@ -60,17 +84,17 @@ func (r *run) splitTask(ctx context.Context, session *server.Session, t *task, j
 		if len(t.live()) == 0 {
 			return nil
 		}
-		if err := r.handOut(ctx, t, chunk, jobs); err != nil {
+		if err := p.handOut(ctx, t, chunk); err != nil {
 			return err
 		}
 	}
 }
 
 // handOut gives a chunk to the next free worker.
-func (r *run) handOut(ctx context.Context, t *task, chunk chunker.Chunk, jobs chan<- job) error {
+func (p *producer) handOut(ctx context.Context, t *task, chunk chunker.Chunk) error {
 	t.hold()
 	select {
-	case jobs <- job{task: t, chunk: chunk}:
+	case p.jobs <- job{task: t, chunk: chunk}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -7,14 +7,16 @@ import "trueup/replication/syncpoint"
 const (
 	// Of replicas.
 	ReasonUnreachable      = "unreachable"
-	ReasonAccessDenied     = "access_denied"
+	ReasonAccessDenied     = string(syncpoint.AccessDenied)
 	ReasonMissingPrivilege = "missing_privilege"
 	ReasonNotFound         = "replica_not_found"
 	ReasonNotAReplica      = "not_a_replica"
 	ReasonOtherSource      = "replicates_from_another_source"
 	ReasonServerType       = "server_not_supported"
-	ReasonIdentityChanged  = "identity_changed"
+	ReasonIdentityChanged  = string(syncpoint.IdentityChanged)
 	ReasonNothing          = "nothing_compared"
+	ReasonNoUpdates        = "upstream_logs_no_updates"
+	ReasonCluster          = "cluster_member"
 	ReasonLagUnknown       = "lag_unknown"
 	ReasonConnectionLost   = string(syncpoint.ReplicaLost)
 
@@ -49,6 +51,8 @@ func AllReasons() []string {
 		string(syncpoint.ReceiverError), string(syncpoint.Lagging), ReasonLagUnknown, string(syncpoint.Delayed), string(syncpoint.NotExact),
 		string(syncpoint.OtherHistory), string(syncpoint.CannotPause), string(syncpoint.NotRestarted),
 		string(syncpoint.ForeignUntil), string(syncpoint.SnapshotRefused),
+		string(syncpoint.UpstreamOut), ReasonNoUpdates, string(syncpoint.ReplicaWrites), ReasonCluster,
+		string(syncpoint.JournalUnwritable), string(syncpoint.PauseLeftOpen),
 		ReasonInterrupted, ReasonMaxDuration, ReasonNotReached, ReasonReplicaUnusable, ReasonNoColumns, ReasonNonTransactional,
 		ReasonTableBroken, ReasonTableMissing, ReasonTableExtra, ReasonDefinition, ReasonView, ReasonSequence, ReasonExcluded,
 		ReasonNotReplicated, ReasonTableChanged, ReasonTableLocked, ReasonReadError, ReasonUnconfirmed, ReasonCoverage,

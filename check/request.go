@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"trueup/chunker"
+	"trueup/internal/audit"
 	"trueup/replication/syncpoint"
 	"trueup/schema"
 	"trueup/server"
@@ -33,8 +34,13 @@ type Request struct {
 	// Differences gets every row that differs, also those that the result does not list; nil: nobody does.
 	Differences DifferenceSink
 	Pauses      *syncpoint.Pauses
-	Logger      *slog.Logger
-	Now         func() time.Time
+	// Recorder and Guard are told of every pause of a replica's applier before it begins; each may be nil.
+	Recorder syncpoint.Recorder
+	Guard    syncpoint.Guard
+	// Journals are where runs that died may have left pauses open; nil: nobody looks.
+	Journals *audit.Folder
+	Logger   *slog.Logger
+	Now      func() time.Time
 }
 
 // DifferenceSink takes in differing rows as they are found. Write is called by one goroutine at a time; its error ends the

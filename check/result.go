@@ -90,6 +90,7 @@ type EpochReplica struct {
 type ReplicaResult struct {
 	ServerInfo
 	Channel    string
+	Upstream   string // address of the replica it replicates from; empty: the source
 	Verdict    Verdict
 	ReasonCode string // empty when the verdict needs none; see docs/reasons.md
 	Reason     string // one sentence for a person

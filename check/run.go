@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -34,6 +33,7 @@ type run struct {
 
 	tables []*tableState
 	keeper *keeper
+	watch  watch // of the source
 
 	throttle *throttle // nil: there is none
 
@@ -42,6 +42,8 @@ type run struct {
 	reserved    int // listed differences that have room in the result
 
 	sinkMutex sync.Mutex // held while the sink writes
+
+	leftOpen leftOpen
 }
 
 // Run carries out a check. The observer may be nil.
@@ -149,34 +151,10 @@ func (r *run) compareTables(ctx context.Context) error {
 		}
 		r.tableDone(state)
 	}
+	if err == nil && ctx.Err() == nil {
+		err = r.confirmDefinitions(ctx)
+	}
 	return err
-}
-
-// openPoint makes a sync point of the replicas that are still usable.
-func (r *run) openPoint(ctx context.Context, firstEpoch int) (*syncpoint.Point, error) {
-	defer r.throttle.pausing()()
-	// A point numbers its replicas as the run does; those that are out get no session.
-	replicas := make([]syncpoint.Replica, len(r.members))
-	for i, m := range r.members {
-		if r.isUsable(m) {
-			replicas[i] = m.replica()
-		}
-	}
-	point, err := syncpoint.Open(ctx, r.source, replicas, syncpoint.Options{Workers: r.request.Workers, Timeout: r.request.SyncTimeout,
-		Pauses: r.request.Pauses, Logger: slog.New(&warningHandler{Handler: r.request.Logger.Handler(), warn: r.warnOnce}), FirstEpoch: firstEpoch,
-		Tables: r.comparedTables(), LockTimeout: r.request.LockTimeout, LockHoldMax: r.request.LockHoldMax})
-	if err != nil {
-		return nil, err
-	}
-	for i, m := range r.members {
-		if failed := point.Failed(i); failed != nil && replicas[i].Server != nil {
-			r.giveUpReplica(m, string(failed.Code), failed)
-		}
-	}
-	for _, epoch := range point.Epochs {
-		r.addEpoch(epoch)
-	}
-	return point, nil
 }
 
 // comparedTables are the tables that are not yet compared to the end.
@@ -211,8 +189,6 @@ func (r *run) isUsable(m *member) bool {
 	defer r.resultMutex.Unlock()
 	return m.usable()
 }
-
-func (r *run) loseReplica(m *member, err error) { r.giveUpReplica(m, ReasonConnectionLost, err) }
 
 // giveUpReplica makes a replica Unverified for the rest of the run.
 func (r *run) giveUpReplica(m *member, code string, err error) {
@@ -295,8 +271,10 @@ func (r *run) close() {
 	if r.control != nil {
 		_ = r.control.Close()
 	}
+	r.watch.close()
 	for _, m := range r.members {
 		if m != nil && m.server != nil {
+			m.watch.close()
 			_ = m.server.Close()
 		}
 	}

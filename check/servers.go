@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
 	"sync"
 
 	"trueup/replication"
@@ -16,9 +14,15 @@ import (
 // member is one replica of a run: its server when it could be reached, and what is known of it so far.
 type member struct {
 	address string
-	server  *server.Server     // nil: never reached
-	status  replication.Status // of the channel from the source
+	server  *server.Server // nil: never reached
+	watch   watch
 	result  ReplicaResult
+
+	statuses []replication.Status     // of all its channels
+	status   replication.Status       // of the channel from the source, or from upstream
+	upstream *member                  // the replica it replicates from; nil: the source
+	number   int                      // of the upstream among the members, counted from 1; 0: the source
+	logged   replication.BinlogFilter // of its own binary log, where it is an upstream
 }
 
 // usable tells whether the replica can still be compared.
@@ -41,7 +45,7 @@ func (m *member) giveUpFor(ctx context.Context, err error) {
 }
 
 func (m *member) replica() syncpoint.Replica {
-	return syncpoint.Replica{Server: m.server, Channel: m.status.Channel}
+	return syncpoint.Replica{Server: m.server, Channel: m.status.Channel, Upstream: m.number}
 }
 
 func newMember(address string) *member {
@@ -55,7 +59,7 @@ func (r *run) connectSource(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.source = source
+	r.source, r.watch.server = source, source
 	r.result.Source.Identity = source.Identity()
 	if r.control, err = source.Session(ctx, server.SessionOptions{}); err != nil {
 		return err
@@ -86,11 +90,14 @@ func (r *run) findReplicas(ctx context.Context) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	return r.refuseSameServers(ctx)
+	if err := r.refuseSameServers(ctx); err != nil {
+		return err
+	}
+	return r.linkMembers(ctx, true)
 }
 
-// connectNamed connects to a replica that the user named. That it does not replicate from the source at all is an
-// error of the request; that it cannot be reached now is a result.
+// connectNamed connects to a replica that the user named. That it is the source itself is an error of the request; that it
+// cannot be reached now is a result.
 func (r *run) connectNamed(ctx context.Context, m *member, endpoint server.Endpoint) error {
 	r.reach(ctx, m, endpoint)
 	if m.server == nil || !m.usable() {
@@ -104,11 +111,7 @@ func (r *run) connectNamed(ctx context.Context, m *member, endpoint server.Endpo
 	if same {
 		return requestErrorf("source %s and replica %s are the same server: comparing it with itself proves nothing", r.source.Address(), m.address)
 	}
-	err = r.matchChannel(ctx, m)
-	if errors.Is(err, replication.ErrNotAReplica) || errors.Is(err, replication.ErrOtherSource) || errors.Is(err, replication.ErrAmbiguousSource) {
-		return requestErrorf("replica %s does not belong to source %s: %w", m.address, r.source.Address(), err)
-	}
-	if err != nil {
+	if err := r.inspect(ctx, m); err != nil {
 		m.giveUpFor(ctx, err)
 	}
 	return nil
@@ -121,15 +124,15 @@ func (r *run) reach(ctx context.Context, m *member, endpoint server.Endpoint) {
 		m.giveUpFor(ctx, err)
 		return
 	}
-	m.server = opened
+	m.server, m.watch.server = opened, opened
 	m.result.Identity = opened.Identity()
 	if r.source.Identity().Flavor == server.MariaDB && opened.Identity().Flavor == server.MySQL {
 		m.giveUp(ReasonServerType, fmt.Sprintf("it is %s %s: MySQL does not replicate from MariaDB sources", opened.Identity().Flavor, opened.Identity().VersionText))
 	}
 }
 
-// matchChannel finds the channel that comes from the source and checks the account's privileges.
-func (r *run) matchChannel(ctx context.Context, m *member) error {
+// inspect checks the account's privileges on a replica and reads its channels and settings.
+func (r *run) inspect(ctx context.Context, m *member) error {
 	session, err := m.server.Session(ctx, server.SessionOptions{})
 	if err != nil {
 		return err
@@ -138,14 +141,12 @@ func (r *run) matchChannel(ctx context.Context, m *member) error {
 	if err := r.requirePrivileges(ctx, session, server.RoleReplica, m); err != nil || !m.usable() {
 		return err
 	}
-	statuses, err := replication.ReadStatuses(ctx, session)
-	if err != nil {
+	if m.statuses, err = replication.ReadStatuses(ctx, session); err != nil {
 		return err
 	}
-	if m.status, err = replication.ChannelFrom(statuses, r.source.Identity(), r.source.Endpoint()); err != nil {
+	if err := r.refuseCluster(ctx, session, m); err != nil || !m.usable() {
 		return err
 	}
-	m.result.Channel = m.status.Channel
 	hiding, err := replication.HidingSettings(ctx, session)
 	if err != nil {
 		return err
@@ -201,63 +202,4 @@ func (r *run) refuseSameServers(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// discoverReplicas asks the source who replicates from it and connects with the source's credentials.
-func (r *run) discoverReplicas(ctx context.Context) error {
-	candidates, warnings, err := replication.Discover(ctx, r.control)
-	if err != nil {
-		return err
-	}
-	for _, warning := range warnings {
-		r.warn("%s", warning)
-	}
-	if len(candidates) == 0 {
-		return fmt.Errorf("%s has no replicas that it knows of (none registered, no connection of a receiver): name them with --replica", r.source.Address())
-	}
-	r.members = make([]*member, len(candidates))
-	var wait sync.WaitGroup
-	for i, candidate := range candidates {
-		wait.Go(func() { r.members[i] = r.connectCandidate(ctx, candidate) })
-	}
-	wait.Wait()
-	return nil
-}
-
-// connectCandidate tries the addresses a discovered replica may have until the server with its id answers.
-func (r *run) connectCandidate(ctx context.Context, candidate replication.Candidate) *member {
-	var failures []error
-	for _, host := range candidate.Hosts {
-		address := net.JoinHostPort(host, strconv.Itoa(candidate.Port))
-		endpoint := r.request.Source
-		endpoint.Network, endpoint.Address = "tcp", address
-		m := newMember(address)
-		r.reach(ctx, m, endpoint)
-		if m.server == nil {
-			failures = append(failures, errors.New(m.result.Reason))
-			continue
-		}
-		if id := m.server.Identity().ServerID; id != candidate.ServerID {
-			failures = append(failures, fmt.Errorf("%s has server_id %d, not %d", address, id, candidate.ServerID))
-			_ = m.server.Close()
-			continue
-		}
-		if m.usable() {
-			if err := r.matchChannel(ctx, m); err != nil {
-				m.giveUpFor(ctx, err)
-			}
-		}
-		return m
-	}
-	m := newMember(fmt.Sprintf("server_id %d", candidate.ServerID))
-	if len(candidate.Hosts) > 0 {
-		m = newMember(net.JoinHostPort(candidate.Hosts[0], strconv.Itoa(candidate.Port)))
-	}
-	if ctx.Err() != nil {
-		m.giveUpFor(ctx, ctx.Err())
-		return m
-	}
-	m.giveUp(ReasonNotFound, fmt.Sprintf("the source knows a replica with server_id %d (%s), but it was not reached: %v; name it with --replica",
-		candidate.ServerID, candidate.How, errors.Join(failures...)))
-	return m
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -11,14 +12,26 @@ import (
 	"trueup/checksum"
 	"trueup/chunker"
 	"trueup/replication/syncpoint"
-	"trueup/server"
 )
 
 // job is one chunk to compare.
 type job struct {
 	task  *task
 	chunk chunker.Chunk
+	tries int // in sync points that were of no more use
+	// settled are the replicas for which an earlier try came to an end; they are not read again.
+	settled []chunkOnReplica
 }
+
+// unread are the replicas that are still to be compared.
+func (j job) unread() []int {
+	return slices.DeleteFunc(j.task.live(), func(i int) bool {
+		return slices.ContainsFunc(j.settled, func(on chunkOnReplica) bool { return on.replica == i })
+	})
+}
+
+// mostTries is how often a chunk is begun, each time in a new sync point.
+const mostTries = 3
 
 // worker compares chunks, one after the other, on read sessions of its own.
 type worker struct {
@@ -27,35 +40,62 @@ type worker struct {
 	task     *task // that the readers are for
 	source   *checksum.Reader
 	replicas []*checksum.Reader // by number of the replica; nil for those that are not compared
+	pending  []finished         // compared, but not yet known to be of the right tables
+	redo     []job              // to be compared once more
 }
 
 // work compares jobs until there are none, or until the run cannot go on.
 func (w *worker) work(ctx context.Context, jobs <-chan job) error {
 	defer w.close()
-	for j := range jobs {
+	for {
+		j, more, err := w.next(ctx, jobs)
+		if err != nil || !more {
+			return err
+		}
 		if err := w.compare(ctx, j); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
-// compare compares one chunk and records what was found. Its error ends the run: the source is lost, or ctx has ended.
+// compare compares one chunk. Its error ends the run: the source is lost for good, or ctx has ended.
 func (w *worker) compare(ctx context.Context, j job) error {
 	if len(j.task.live()) > 0 {
 		if err := w.prepare(ctx, j.task); err != nil {
-			return err
+			return errors.Join(err, w.breakOff(j, chunkResult{chunk: j.chunk, on: j.settled, started: time.Now()}))
 		}
 	}
+	result := chunkResult{chunk: j.chunk, on: j.settled, started: time.Now()}
 	if len(j.task.live()) == 0 {
-		return w.run.finishJob(j, chunkResult{chunk: j.chunk, failed: true, started: time.Now()})
+		result.failed = true
+		return w.run.finishJob(j, result)
 	}
-	result := chunkResult{chunk: j.chunk, epoch: w.lease.Epoch.ID, started: time.Now()}
-	digests, err := w.digest(ctx, j, &result)
+	result.epoch = w.lease.Epoch.ID
+	failures, err := w.compareAll(ctx, j, &result)
+	result.took = time.Since(result.started)
+	var sink *SinkError
+	switch {
+	case ctx.Err() != nil:
+		return w.breakOff(j, result, ctx.Err())
+	case errors.As(err, &sink):
+		return w.breakOff(j, result, err)
+	case err != nil:
+		return w.sourceFailed(j, result, err)
+	case len(failures) > 0:
+		return w.replicasFailed(j, result, failures)
+	}
+	w.pending = append(w.pending, finished{job: j, result: result, held: w.lease.held})
+	return nil
+}
+
+// compareAll compares the chunk with every replica that is to be read. It returns the replicas' errors by number; err is the
+// source's, or the sink's.
+func (w *worker) compareAll(ctx context.Context, j job, result *chunkResult) (failures map[int]error, err error) {
+	digests, failures, err := w.digest(ctx, j, result)
 	if err != nil {
-		return w.sourceFailed(ctx, j, result, err)
+		return nil, err
 	}
-	for _, i := range j.task.live() {
+	for _, i := range j.unread() {
 		if digests[i] == nil {
 			continue
 		}
@@ -64,25 +104,14 @@ func (w *worker) compare(ctx context.Context, j job) error {
 			result.on = append(result.on, on) // also when its rows could not be listed: a proven difference stays one
 		}
 		var sink *SinkError
-		if errors.As(err, &sink) {
-			return w.breakOff(j, result, err)
-		}
-		if w.ofSource(err) {
-			return w.sourceFailed(ctx, j, result, err)
+		if errors.As(err, &sink) || w.ofSource(err) {
+			return nil, err
 		}
 		if err != nil {
-			if err := w.readFailed(ctx, j, i, err); err != nil {
-				return w.breakOff(j, result, err)
-			}
+			failures[i] = err
 		}
 	}
-	result.took = time.Since(result.started)
-	defer w.run.releaseTask(j.task)
-	if err := w.run.record(j, result); err != nil {
-		return err
-	}
-	w.countRows(ctx, j.task)
-	return nil
+	return failures, nil
 }
 
 // prepare makes sure that the worker holds a fresh lease and readers of the task's table in it.
@@ -119,19 +148,19 @@ func (w *worker) prepare(ctx context.Context, t *task) error {
 	return nil
 }
 
-// digest reads the chunk on the source and the replicas at once. A replica that cannot be read has no digest and is
-// given up; the error is the source's.
-func (w *worker) digest(ctx context.Context, j job, result *chunkResult) ([]*checksum.Digest, error) {
-	digests := make([]*checksum.Digest, len(w.replicas))
-	failures := make([]error, len(w.replicas))
-	live := j.task.live()
+// digest reads the chunk on the source and the replicas at once. A replica that cannot be read has an error in failures and no
+// digest; err is the source's.
+func (w *worker) digest(ctx context.Context, j job, result *chunkResult) (digests []*checksum.Digest, failures map[int]error, err error) {
+	digests = make([]*checksum.Digest, len(w.replicas))
+	errs := make([]error, len(w.replicas))
+	unread := j.unread()
 	var group errgroup.Group
-	for _, i := range live {
+	for _, i := range unread {
 		reader := w.replicas[i]
 		group.Go(func() error {
 			return protect(func() error {
 				digest, err := w.digestOn(ctx, reader, j.chunk)
-				if failures[i] = err; err == nil {
+				if errs[i] = err; err == nil {
 					digests[i] = &digest
 				}
 				return nil
@@ -141,17 +170,15 @@ func (w *worker) digest(ctx context.Context, j job, result *chunkResult) ([]*che
 	var sourceErr error
 	result.source, sourceErr = w.digestOn(ctx, w.source, j.chunk)
 	if err := group.Wait(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	for _, i := range live {
-		if failures[i] == nil {
-			continue
-		}
-		if err := w.readFailed(ctx, j, i, failures[i]); err != nil {
-			return nil, err
+	failures = map[int]error{}
+	for _, i := range unread {
+		if errs[i] != nil {
+			failures[i] = errs[i]
 		}
 	}
-	return digests, sourceErr
+	return digests, failures, sourceErr
 }
 
 // digestOn digests a chunk on one server and warns where the server read far more than the chunk for it.
@@ -166,67 +193,6 @@ func (w *worker) digestOn(ctx context.Context, reader *checksum.Reader, chunk ch
 			"rows read", cost.Reads, "rows", cost.Rows)
 	}
 	return digest, err
-}
-
-// breakOff records what was proven of a chunk when the run ends in the middle of it. The task is not released: the end of the
-// run says why the rest was not compared.
-func (w *worker) breakOff(j job, result chunkResult, err error) error {
-	result.failed = true
-	return errors.Join(err, w.run.record(j, result))
-}
-
-// ofSource tells whether a statement on the source failed.
-func (w *worker) ofSource(err error) bool {
-	var failed *server.StatementError
-	return errors.As(err, &failed) && failed.Address == w.run.source.Address()
-}
-
-// readFailed decides what an error of a replica's read costs: the table on that replica, or the replica. It returns an
-// error only when ctx has ended.
-func (w *worker) readFailed(ctx context.Context, j job, i int, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	m := w.run.members[i]
-	switch {
-	case errors.Is(err, errUnconfirmed):
-		j.task.giveUp(i, Unverified, ReasonUnconfirmed, err.Error())
-	case server.IsConnectionLost(err):
-		j.task.giveUp(i, Unverified, ReasonConnectionLost, err.Error())
-		w.run.loseReplica(m, err)
-	default:
-		verdict, code := tableReason(err)
-		j.task.giveUp(i, verdict, code, err.Error())
-	}
-	return nil
-}
-
-// tableReason classifies an error of reading one table.
-func tableReason(err error) (Verdict, string) {
-	switch {
-	case server.IsTableChanged(err), server.IsNoSuchTable(err), server.IsNoSuchColumn(err):
-		return Unverified, ReasonTableChanged
-	case server.IsAccessDenied(err):
-		return Unverified, ReasonMissingPrivilege
-	case server.IsLockTimeout(err):
-		return Unverified, ReasonTableLocked
-	default:
-		return Failed, ReasonReadError
-	}
-}
-
-// sourceFailed decides what an error of the source's read costs: the table, or the run.
-func (w *worker) sourceFailed(ctx context.Context, j job, result chunkResult, err error) error {
-	if ctx.Err() != nil {
-		return w.breakOff(j, result, ctx.Err())
-	}
-	result.failed = true
-	if server.IsConnectionLost(err) {
-		return errors.Join(fmt.Errorf("the source was lost: %w", err), w.run.finishJob(j, result))
-	}
-	verdict, code := tableReason(err)
-	j.task.giveUpAll(verdict, code, err.Error())
-	return w.run.finishJob(j, result)
 }
 
 func (w *worker) closeReaders() {
@@ -251,4 +217,5 @@ func (w *worker) rest() {
 func (w *worker) close() {
 	w.run.keeper.done(w.lease)
 	w.lease = nil
+	w.abandon()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"trueup/chunker"
+	"trueup/schema"
 	"trueup/server"
 )
 
@@ -91,6 +92,30 @@ func (r *Reader) withoutMetadataLock(ctx context.Context, read func() error) err
 	err := r.session.Exec(ctx, "ROLLBACK TO SAVEPOINT trueup_chunk")
 	if readErr != nil {
 		return readErr
+	}
+	return err
+}
+
+// Hold runs do while both readers hold their table's metadata lock: until it returns, nobody can replace, alter or drop the table,
+// and whoever wants to waits, with others behind him. Errors are those of the servers and of do.
+func Hold(ctx context.Context, source, replica *Reader, do func() error) error {
+	return source.hold(ctx, func() error { return replica.hold(ctx, do) })
+}
+
+func (r *Reader) hold(ctx context.Context, do func() error) error {
+	if err := r.session.Exec(ctx, "SAVEPOINT trueup_hold"); err != nil {
+		return err
+	}
+	doErr := r.session.Exec(ctx, "SELECT 1 FROM "+schema.QuoteTable(r.layout.Database, r.layout.Table)+" LIMIT 0")
+	if doErr == nil {
+		doErr = do()
+	}
+	if doErr != nil && (ctx.Err() != nil || server.IsConnectionLost(doErr)) {
+		return doErr
+	}
+	err := r.session.Exec(ctx, "ROLLBACK TO SAVEPOINT trueup_hold")
+	if doErr != nil {
+		return doErr
 	}
 	return err
 }

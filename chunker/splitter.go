@@ -39,7 +39,13 @@ func NewRangeSplitter(session *server.Session, database, table string, within Ra
 	return splitter
 }
 
-// Next returns the next chunk, or io.EOF after the last. After an error the splitter cannot go on.
+// GoOnIn makes the splitter go on in another session, from the last bound it found: the one it had was lost.
+func (s *Splitter) GoOnIn(session *server.Session) {
+	s.session = session
+	clear(s.offset[:])
+}
+
+// Next returns the next chunk, or io.EOF after the last. After an error the splitter can go on in another session only.
 func (s *Splitter) Next(ctx context.Context) (Chunk, error) {
 	if s.done {
 		return Chunk{}, io.EOF

@@ -47,7 +47,9 @@ func checkLosingReplica(t *testing.T) {
 	tp.Source.CreateWriterTable(t, "app.w1", 20_000)
 	tp.WaitCaughtUp(t)
 	killer := &onChunk{after: 20, do: func() { _ = tp.Replica(0).Kill() }}
-	result, err := check.Run(t.Context(), requestFor(tp), killer)
+	request := requestFor(tp)
+	request.SyncTimeout = 2 * time.Second // in which a lost server may come back
+	result, err := check.Run(t.Context(), request, killer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +91,9 @@ func checkLosingSource(t *testing.T) {
 	tp.Source.CreateWriterTable(t, "app.w1", 20_000)
 	tp.WaitCaughtUp(t)
 	killer := &onChunk{after: 20, do: func() { _ = tp.Source.Kill() }}
-	result, err := check.Run(t.Context(), requestFor(tp), killer)
+	request := requestFor(tp)
+	request.SyncTimeout = 2 * time.Second // in which a lost server may come back
+	result, err := check.Run(t.Context(), request, killer)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -183,6 +183,7 @@ func (p *prober) refused(t *testing.T, r refusal) {
 		t.Error("the refused replica has a read session")
 	}
 	compareSnapshots(t, lease.Source, lease.Replicas[1], "app.t")
+	point.Return(lease)
 	if err := point.Close(); err != nil {
 		t.Error(err)
 	}

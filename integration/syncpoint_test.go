@@ -30,8 +30,12 @@ func newProber(t *testing.T, tp *Topology) *prober {
 	account := tp.Source.CreateUser(t, proberUser, tp.Source.Row.proberGrants()+" ON *.*")
 	tp.WaitCaughtUp(t)
 	p := &prober{owner: t, tp: tp, source: openAs(t, t, tp.Source, account)}
-	for _, replica := range tp.Replicas {
-		p.replicas = append(p.replicas, syncpoint.Replica{Server: openAs(t, t, replica, account)})
+	for i, replica := range tp.Replicas {
+		opened := syncpoint.Replica{Server: openAs(t, t, replica, account)}
+		if tp.options.Chain {
+			opened.Upstream = i // counted from 1, so that the first has the source
+		}
+		p.replicas = append(p.replicas, opened)
 	}
 	p.options = syncpoint.Options{Workers: 3, Timeout: 30 * time.Second, SwitchDelay: 5 * time.Second, Pauses: &syncpoint.Pauses{}}
 	return p
@@ -89,6 +93,7 @@ func (p *prober) exact(t *testing.T, tables ...string) (pauses []time.Duration) 
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer point.Return(lease)
 		for i := range p.replicas {
 			pauses = append(pauses, lease.Epoch.Replicas[i].Paused)
 			for _, table := range tables {

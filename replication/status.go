@@ -68,7 +68,10 @@ type Status struct {
 	Received Position // the last event in the relay log, in the source's coordinates
 	// Executed is the end of the last executed event group, in the source's coordinates. With parallel workers
 	// it is a low-water mark while they run: groups after it may have been executed too.
-	Executed     Position
+	Executed Position
+	// Inferred says that Executed is where the GTIDs say that the replica is; the server's own answer lay before it. Whoever
+	// needs it exactly compares the source's GTIDs at the position as well. See SeveralDomains.
+	Inferred     bool
 	UsesGTID     bool
 	ExecutedGTID string // of the whole replica: MariaDB @@gtid_slave_pos, MySQL @@gtid_executed
 	ReceivedGTID string // MariaDB only while the channel uses GTID

@@ -39,6 +39,9 @@ func ReadStatuses(ctx context.Context, session *server.Session) ([]Status, error
 		status.Workers = globals.workers
 		if session.Server().Identity().Flavor == server.MariaDB {
 			status.ExecutedGTID = globals.gtid
+			if err := status.inferExecuted(identity); err != nil {
+				return nil, fmt.Errorf("%s: reading the replication status: %w", session.Server().Address(), err)
+			}
 		}
 		if err := completeError(ctx, session, &status); err != nil {
 			return nil, err

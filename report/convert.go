@@ -99,7 +99,7 @@ func epochReplicaOf(r check.EpochReplica) EpochReplica {
 
 func replicaOf(r check.ReplicaResult) Replica {
 	return Replica{
-		Server: serverOf(r.ServerInfo), Channel: r.Channel,
+		Server: serverOf(r.ServerInfo), Channel: r.Channel, Upstream: r.Upstream,
 		Verdict: verdictName(r.Verdict), ReasonCode: r.ReasonCode, Reason: r.Reason,
 	}
 }

@@ -87,6 +87,7 @@ type EpochReplica struct {
 type Replica struct {
 	Server
 	Channel    string `json:"channel"`
+	Upstream   string `json:"upstream"`
 	Verdict    string `json:"verdict"`
 	ReasonCode string `json:"reason_code"`
 	Reason     string `json:"reason"`

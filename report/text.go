@@ -83,6 +83,9 @@ func (t *textPrinter) header() {
 		if r.Channel != "" {
 			title += ", channel " + showName(r.Channel)
 		}
+		if r.Upstream != "" {
+			title += ", replicates from " + showName(r.Upstream)
+		}
 		lines = append(lines, []string{"replica", showName(r.Address), title, t.verdict(r.Verdict)})
 	}
 	t.aligned("  ", lines)

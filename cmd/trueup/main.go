@@ -21,6 +21,9 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)
 	}
+	if cli.IsGuard(os.Args[1:]) {
+		os.Exit(cli.RunGuard(cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+	}
 	os.Exit(run())
 }
 

@@ -63,7 +63,7 @@ var syncpointMutants = []mutant{
 	},
 	{
 		name: "an applier at or beyond the position is taken for exact", file: "replication/syncpoint/stepping.go",
-		edits: []edit{{`if exact, err = s.places.same(ctx, status.Executed, epoch.Position); err != nil {`, `if exact = status.Executed.Compare(epoch.Position) >= 0; err != nil {`}},
+		edits: []edit{{`if exact, err = s.isAt(ctx, status, target); err != nil {`, `if exact = status.Executed.Compare(target) >= 0; err != nil {`}},
 		guard: guard{"./integration", "TestApplierElsewhereIsRefused"},
 	},
 	{

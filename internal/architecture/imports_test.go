@@ -33,7 +33,7 @@ var rooms = [][]string{
 	{"repair"},
 	{"recovery"},
 	{"report"},
-	{"internal/config", "internal/history", "internal/demo"},
+	{"internal/config", "internal/history", "internal/demo", "internal/guard"},
 	{"internal/selftest"},
 	{"internal/cli"},
 	{"cmd/trueup"},

@@ -154,7 +154,13 @@ func runCheck(ctx context.Context, options checkOptions, process Process) error 
 		return err
 	}
 	request.Pauses = process.Pauses
-	if request.Source, request.Replicas, err = options.servers.load(ctx, process); err != nil {
+	loaded, err := options.servers.load(ctx, process)
+	if err != nil {
+		return err
+	}
+	request.Source, request.Replicas = *loaded.Source, loaded.Replicas
+	nets, err := cast(&request, loaded.StateDir, process)
+	if err != nil {
 		return err
 	}
 	output, discard, err := process.openOutput(options.output.file, "output")
@@ -170,6 +176,7 @@ func runCheck(ctx context.Context, options checkOptions, process Process) error 
 		defer differences.discard()
 		request.Differences = differences
 	}
+	defer nets.drawIn(options.output.logger(process.Err))
 	return options.explainCommas(checkAndReport(ctx, request, options.output, output, process))
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"trueup/internal/config"
 	"trueup/report"
-	"trueup/server"
 )
 
 // serverOptions say which servers to work on, as flags give them.
@@ -20,6 +19,7 @@ type serverOptions struct {
 	configFile   string
 	cluster      string
 	defaultsFile string
+	stateDir     string
 }
 
 func serverFlags() []cli.Flag {
@@ -31,29 +31,30 @@ func serverFlags() []cli.Flag {
 		&cli.StringFlag{Category: servers, Name: "config", Usage: "YAML `FILE` with named clusters"},
 		&cli.StringFlag{Category: servers, Name: "cluster", Usage: "`NAME` of the cluster in --config, where there are several"},
 		&cli.StringFlag{Category: servers, Name: "tls", Usage: "`MODE` for servers whose DSN does not say: preferred, required, verify or off (default preferred)"},
+		&cli.StringFlag{Category: servers, Name: "state-dir", Usage: "`FOLDER` for the journals of pauses (default $XDG_STATE_HOME/trueup, else ~/.local/state/trueup)"},
 	}
 }
 
 func serverOptionsFrom(c *cli.Context) serverOptions {
 	return serverOptions{source: c.String("source"), replicas: c.StringSlice("replica"), tls: c.String("tls"), configFile: c.String("config"),
-		cluster: c.String("cluster"), defaultsFile: c.String("defaults-file")}
+		cluster: c.String("cluster"), defaultsFile: c.String("defaults-file"), stateDir: c.String("state-dir")}
 }
 
 // load merges flags, environment and files, asks for missing passwords on a terminal, and prints warnings.
-func (o serverOptions) load(ctx context.Context, process Process) (server.Endpoint, []server.Endpoint, error) {
+func (o serverOptions) load(ctx context.Context, process Process) (config.Config, error) {
 	options := config.Options{Source: o.source, Replicas: o.replicas, TLS: o.tls, ConfigFile: o.configFile, Cluster: o.cluster,
-		DefaultsFile: o.defaultsFile, Getenv: process.Getenv}
+		DefaultsFile: o.defaultsFile, StateDir: o.stateDir, Getenv: process.Getenv}
 	if in, isFile := process.In.(*os.File); isFile {
 		options.Prompt = process.promptOn(config.TerminalPrompt(ctx, in, process.Err))
 	}
 	loaded, err := config.Load(options)
 	if err != nil {
-		return server.Endpoint{}, nil, err
+		return config.Config{}, err
 	}
 	for _, warning := range loaded.Warnings {
 		process.Notices.Say("warning: %s", report.Harmless(warning))
 	}
-	return *loaded.Source, loaded.Replicas, nil
+	return loaded, nil
 }
 
 // promptOn keeps notices off the line of the prompt; nil where there is nobody to ask.

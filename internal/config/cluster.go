@@ -31,6 +31,7 @@ type cluster struct {
 	TLSCert       string   `yaml:"tls_cert"`
 	TLSKey        string   `yaml:"tls_key"`
 	TLSServerName string   `yaml:"tls_server_name"`
+	StateDir      string   `yaml:"state_dir"`
 }
 
 // readCluster reads the named cluster of a configuration file, or its only one.
@@ -56,7 +57,7 @@ func readCluster(path, name string) (chosen string, found cluster, warnings []st
 	if !ok {
 		return "", cluster{}, nil, fmt.Errorf("--cluster %s: %s has no such cluster; it has %s", name, path, strings.Join(names, ", "))
 	}
-	for _, relative := range []*string{&found.DefaultsFile, &found.TLSCA, &found.TLSCert, &found.TLSKey} {
+	for _, relative := range []*string{&found.DefaultsFile, &found.TLSCA, &found.TLSCert, &found.TLSKey, &found.StateDir} {
 		*relative = resolve(*relative, filepath.Dir(path))
 	}
 	if holdsPassword(parsed) {

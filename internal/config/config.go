@@ -24,6 +24,7 @@ type Options struct {
 	ConfigFile   string   // --config
 	Cluster      string   // --cluster
 	DefaultsFile string   // --defaults-file
+	StateDir     string   // --state-dir
 
 	// Getenv reads the environment. nil: os.Getenv.
 	Getenv func(string) string
@@ -39,6 +40,8 @@ type Config struct {
 	Replicas []server.Endpoint
 	// Cluster is the cluster of the configuration file that was used; "" for none.
 	Cluster string
+	// StateDir is the folder for what outlives a run, where one was named; see StateDir for the others.
+	StateDir string
 	// Warnings are for standard error.
 	Warnings []string
 }
@@ -208,6 +211,7 @@ func (l *loader) complete() error {
 	if err != nil {
 		return err
 	}
+	l.config.StateDir = firstOf(l.options.StateDir, l.cluster.StateDir)
 	source := l.config.Source
 	for _, endpoint := range l.endpoints() {
 		endpoint.User = firstOf(endpoint.User, l.client.user, source.User)

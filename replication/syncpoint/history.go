@@ -1,6 +1,7 @@
 package syncpoint
 
 import (
+	"context"
 	"strings"
 
 	"trueup/replication"
@@ -8,13 +9,55 @@ import (
 )
 
 // proveHistory compares the GTIDs at one epoch.
-func (s *stepper) proveHistory(flavor server.Flavor, epoch *Epoch) error {
-	agree, err := histories(flavor, epoch.GTID, epoch.Replicas[s.number].GTID)
+func (s *stepper) proveHistory(ctx context.Context, flavor server.Flavor, epoch *Epoch) error {
+	ofSource, err := s.sourceGTID(ctx, epoch)
+	if err != nil {
+		return err
+	}
+	if s.back != nil {
+		ofSource = replication.WithoutServer(ofSource, s.replica.Server.Identity().ServerID)
+	}
+	agree, err := histories(flavor, ofSource, epoch.Replicas[s.number].GTID)
 	if err != nil || agree {
 		return err
 	}
 	return s.refuse(OtherHistory, nil, "at %s the source has GTIDs %s and the replica %s: it does not replicate from this source, or its GTID position was set by hand",
-		epoch.Position, epoch.GTID, epoch.Replicas[s.number].GTID)
+		epoch.Position, ofSource, epoch.Replicas[s.number].GTID)
+}
+
+// isAt tells whether an applier that reports the status is exactly at the target. Where the server's position can be out of
+// date the GTIDs decide: reading those of the target makes the source read its log from the file's beginning.
+func (s *stepper) isAt(ctx context.Context, status replication.Status, target replication.Position) (bool, error) {
+	same, err := s.same(ctx, status.Executed, target)
+	if err != nil || same && !status.Inferred || !status.SeveralDomains() {
+		return same, err
+	}
+	ofTarget, known := s.gtids[target]
+	if !known {
+		if ofTarget, err = s.places.gtidAt(ctx, target); err != nil {
+			return false, err
+		}
+		s.gtids[target] = ofTarget
+	}
+	ofTarget = replication.WithoutServer(ofTarget, s.replica.Server.Identity().ServerID)
+	if ofTarget == "" {
+		return false, nil
+	}
+	source, err := replication.ParseGTIDSet(server.MariaDB, ofTarget)
+	if err != nil {
+		return false, err
+	}
+	executed, err := replication.ParseGTIDSet(server.MariaDB, status.ExecutedGTID)
+	return err == nil && executed.AgreesOn(source), err
+}
+
+// gtidAt is the GTID position of the log at a place; see replication.GTIDAt.
+func (p *places) gtidAt(ctx context.Context, at replication.Position) (string, error) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	ctx, cancel := shared(ctx)
+	defer cancel()
+	return replication.GTIDAt(ctx, p.source, at)
 }
 
 // histories tells whether the GTIDs of source and replica at one position can belong to one history. On MariaDB

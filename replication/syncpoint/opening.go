@@ -19,6 +19,7 @@ type opening struct {
 	control  *server.Session // on the source
 	places   *places         // uses control
 	steppers []*stepper      // one a replica
+	depth    int             // of the longest chain of replicas below the source's own
 	readers  []*sourceReader // one a worker, ordered by position once their snapshots are open
 	epochOf  []*Epoch        // of reader i
 	blocked  time.Duration   // how long writers of the checked tables had to wait
@@ -30,7 +31,7 @@ type opening struct {
 func newOpening(source *server.Server, replicas []Replica, options Options) *opening {
 	o := &opening{options: options, source: source, point: &Point{failed: make([]*Unverifiable, len(replicas))}}
 	for i, replica := range replicas {
-		s := &stepper{number: i, replica: replica, options: options, logger: options.Logger}
+		s := &stepper{number: i, replica: replica, options: options, logger: options.Logger, bulletin: newBulletin(), gtids: map[replication.Position]string{}, recorded: func() {}}
 		if replica.Server == nil {
 			o.point.failed[i] = &Unverifiable{Code: LeftOut, Reason: "it was left out of the sync point"}
 		} else {
@@ -38,11 +39,12 @@ func newOpening(source *server.Server, replicas []Replica, options Options) *ope
 		}
 		o.steppers = append(o.steppers, s)
 	}
+	o.linkChain(replicas)
 	return o
 }
 
 func (o *opening) run(ctx context.Context) error {
-	most := 2*o.options.Timeout + stepGrace // catching up and stepping have the timeout each
+	most := 2*o.options.Timeout*time.Duration(1+o.depth) + stepGrace // catching up and stepping have the timeout each
 	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("making a sync point took longer than %v", most))
 	defer cancel()
 	if err := o.openSessions(ctx); err != nil {
@@ -52,7 +54,7 @@ func (o *opening) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.eachStepper(func(s *stepper) error { return s.catchUp(ctx, target) })
+	o.eachStepper(func(s *stepper) error { return s.catchUpInTurn(ctx, target) })
 	if err := o.settleSource(ctx); err != nil {
 		return err
 	}
@@ -77,9 +79,10 @@ func (o *opening) openSessions(ctx context.Context) (err error) {
 	if o.control, err = o.source.Session(ctx, server.SessionOptions{}); err != nil {
 		return err
 	}
-	o.places = &places{source: o.control, heads: map[string]head{}, doubts: map[replication.Position]*doubt{}}
-	for _, s := range o.steppers {
-		s.places = o.places
+	o.places = newPlaces(o.control)
+	feeds, err := replication.ReadFeeds(ctx, o.control)
+	if err != nil {
+		return err
 	}
 	for range o.options.Workers {
 		session, err := o.source.Session(ctx, server.SessionOptions{Reader: true})
@@ -89,7 +92,13 @@ func (o *opening) openSessions(ctx context.Context) (err error) {
 		o.keep(session)
 		o.readers = append(o.readers, &sourceReader{session: session})
 	}
-	o.eachStepper(func(s *stepper) error { return s.connect(ctx, o.options.Workers, o.keep) })
+	o.eachStepper(func(s *stepper) error {
+		if err := s.connect(ctx, o.options.Workers, o.keep); err != nil {
+			return err
+		}
+		return errors.Join(s.connectBack(ctx, o.source, feeds), s.connectChain(ctx))
+	})
+	o.usePlaces()
 	return nil
 }
 
@@ -110,6 +119,8 @@ func (o *opening) closeControls() {
 
 // eachStepper runs a step of every replica that is still in, at once, and takes those that fail out.
 func (o *opening) eachStepper(step func(*stepper) error) {
+	o.failBelow()
+	defer o.failBelow()
 	var wait sync.WaitGroup
 	for i, s := range o.steppers {
 		if o.point.failed[i] != nil {
@@ -147,8 +158,9 @@ func (o *opening) pauseStepResume(ctx context.Context) error {
 		defer close(finished)
 		o.eachStepper(func(s *stepper) error {
 			defer s.resume(ctx)
-			err := protect(func() error { return s.pause(ctx) })
-			standing <- s.stoppedAt
+			defer s.bulletin.close()
+			err := protect(func() error { return s.pauseApplier(ctx) })
+			standing <- s.standsAtSource()
 			if err != nil {
 				return err
 			}
@@ -160,7 +172,9 @@ func (o *opening) pauseStepResume(ctx context.Context) error {
 		})
 	}()
 	sourceErr = protect(func() error {
-		if err := o.openSourceSnapshots(ctx, farthest(standing, count)); err != nil {
+		notBefore := farthest(standing, count)
+		o.noteReturns(ctx)
+		if err := o.openSourceSnapshots(ctx, notBefore); err != nil {
 			return err
 		}
 		return o.nameEpochs(ctx)
@@ -257,7 +271,7 @@ func (o *opening) proveHistory(ctx context.Context) {
 		return
 	}
 	last.GTID = gtid
-	o.eachStepper(func(s *stepper) error { return s.proveHistory(o.source.Identity().Flavor, last) })
+	o.eachStepper(func(s *stepper) error { return s.proveHistory(ctx, o.source.Identity().Flavor, last) })
 }
 
 func (o *opening) makeLeases() {
@@ -275,6 +289,7 @@ func (o *opening) makeLeases() {
 		}
 		o.point.free = append(o.point.free, lease)
 	}
+	o.point.sessions = nil // the leases have them
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

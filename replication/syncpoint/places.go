@@ -21,6 +21,10 @@ type places struct {
 	doubts map[replication.Position]*doubt
 }
 
+func newPlaces(source *server.Session) *places {
+	return &places{source: source, heads: map[string]head{}, doubts: map[replication.Position]*doubt{}}
+}
+
 // betweenTransactions are the events that belong to no transaction.
 var betweenTransactions = map[string]bool{
 	"Format_desc": true, "Gtid_list": true, "Binlog_checkpoint": true, "Start_encryption": true, "Rotate": true,

@@ -17,11 +17,13 @@ type Strategy string
 // Until is the strategy of this version; see the package comment.
 const Until Strategy = "until"
 
-// Replica is one replica that a point should hold: its server and the channel that comes from the source. With a nil
-// Server it only keeps its number.
+// Replica is one replica that a point should hold: its server and the channel that comes from the source, or from another
+// of the replicas. With a nil Server it only keeps its number.
 type Replica struct {
 	Server  *server.Server
 	Channel string
+	// Upstream is the number, counted from 1, of the replica from which the channel comes; 0: it comes from the source.
+	Upstream int
 }
 
 // Options say what a point should be.
@@ -31,8 +33,11 @@ type Options struct {
 	// SwitchDelay is when the dead man's switch starts an applier that nobody started; 0: DefaultSwitchDelay.
 	SwitchDelay time.Duration
 	Pauses      *Pauses // may be nil
-	Logger      *slog.Logger
-	FirstEpoch  int // number of the first epoch; 0: 1
+	// Recorder and Guard are told of every pause before it begins; each may be nil.
+	Recorder   Recorder
+	Guard      Guard
+	Logger     *slog.Logger
+	FirstEpoch int // number of the first epoch; 0: 1
 
 	// Tables are locked on a MySQL source while the snapshots are opened, all within LockTimeout and for at most
 	// LockHoldMax; MariaDB needs no lock. 0: DefaultLockTimeout, DefaultLockHoldMax.
@@ -48,8 +53,9 @@ const (
 	DefaultLockTimeout = 5 * time.Second
 	// DefaultLockHoldMax is how long a source's locks are held at the most.
 	DefaultLockHoldMax = 2 * time.Second
-	// DefaultSwitchDelay is the delay of the dead man's switch.
-	DefaultSwitchDelay = 30 * time.Second
+	// DefaultSwitchDelay is the delay of the dead man's switch; it is renewed at a third of it. MariaDB looks every 5 seconds
+	// whether a sleeping session's client is still there, so that a longer one would make no difference there.
+	DefaultSwitchDelay = 5 * time.Second
 )
 
 func (o Options) withDefaults() Options {
@@ -103,17 +109,30 @@ type Lease struct {
 	Replicas []*server.Session // nil for a replica that is not part of the point
 }
 
-// Point is a set of leases. Its sessions hold snapshots until Close.
+// close ends the lease's sessions and with them their snapshots.
+func (l *Lease) close() error {
+	failures := []error{l.Source.Close()}
+	for _, session := range l.Replicas {
+		if session != nil {
+			failures = append(failures, session.Close())
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// Point is a set of leases. Its methods may be called concurrently. A snapshot is held until its lease is given back to a
+// closed point, or the point is closed while nobody has the lease.
 type Point struct {
 	Epochs   []*Epoch
 	OpenedAt time.Time
 	failed   []*Unverifiable // by number of the replica
 	mutex    sync.Mutex
+	closed   bool
 	free     []*Lease
-	sessions []*server.Session
+	sessions []*server.Session // while the point is being made
 }
 
-// Lease hands out one of the point's leases; it fails when there are no more. It may be called concurrently.
+// Lease hands out one of the point's leases; it fails when there are no more.
 func (p *Point) Lease() (*Lease, error) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -125,14 +144,29 @@ func (p *Point) Lease() (*Lease, error) {
 	return lease, nil
 }
 
+// Return takes a lease back; its sessions can be leased again, or end where the point was closed.
+func (p *Point) Return(lease *Lease) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if p.closed {
+		_ = lease.close()
+		return
+	}
+	p.free = append(p.free, lease)
+}
+
 // Failed is why replica number i is not part of the point; nil when it is.
 func (p *Point) Failed(i int) *Unverifiable { return p.failed[i] }
 
-// Close ends all sessions of the point and with them their snapshots.
+// Close ends the sessions that nobody has a lease of; those of the others end when their leases are returned.
 func (p *Point) Close() error {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
+	p.closed = true
 	var failures []error
+	for _, lease := range p.free {
+		failures = append(failures, lease.close())
+	}
 	for _, session := range p.sessions {
 		failures = append(failures, session.Close())
 	}
@@ -144,7 +178,10 @@ func (p *Point) Close() error {
 // means that the source failed, or that ctx ended. Whatever it returns, every applier it stopped has been started again,
 // or its error names the replica where that was not possible.
 func Open(ctx context.Context, source *server.Server, replicas []Replica, options Options) (*Point, error) {
-	options = options.withDefaults()
+	return openRetried(ctx, source, replicas, options.withDefaults())
+}
+
+func openOnce(ctx context.Context, source *server.Server, replicas []Replica, options Options) (*Point, error) {
 	opening := newOpening(source, replicas, options)
 	defer opening.closeControls()
 	if err := opening.run(ctx); err != nil {

@@ -1,6 +1,10 @@
 package syncpoint
 
-import "fmt"
+import (
+	"fmt"
+
+	"trueup/server"
+)
 
 // Code is why a replica cannot be read at a synced position. Codes are part of the JSON contract.
 type Code string
@@ -21,6 +25,13 @@ const (
 	ForeignUntil    Code = "until_set_by_others" // somebody else runs the applier with UNTIL
 	LeftOut         Code = "left_out"            // the caller gave no server for it
 	SnapshotRefused Code = "snapshot_refused"
+	IdentityChanged Code = "identity_changed"    // another server answers at the address now
+	AccessDenied    Code = "access_denied"       // the account is not let in any more
+	UpstreamOut     Code = "upstream_unverified" // the replica from which it replicates is not part of the point
+	ReplicaWrites   Code = "replica_writes"      // dual masters: it has transactions of its own that the source may lack
+
+	JournalUnwritable Code = "journal_not_written" // so nothing was stopped
+	PauseLeftOpen     Code = "pause_left_open"     // a run that died has stopped it, and it stands
 )
 
 // Unverifiable is why one replica is not part of a point. It is a result, not a failure of the run.
@@ -36,6 +47,19 @@ func (u *Unverifiable) Error() string {
 		return fmt.Sprintf("%s: %s: %v", u.Address, u.Reason, u.Err)
 	}
 	return fmt.Sprintf("%s: %s", u.Address, u.Reason)
+}
+
+// MayPass tells whether a new point may have the replica: what kept it out was of the moment. What needs a person, or took the
+// whole timeout already, does not pass; an applier that could not be started again is never stopped once more.
+func (u *Unverifiable) MayPass() bool {
+	switch u.Code {
+	case ReplicaLost, NotExact:
+		return true
+	case CannotPause:
+		return !server.IsAccessDenied(u.Err) && !server.IsSyntaxError(u.Err)
+	default:
+		return false
+	}
 }
 
 // Unwrap returns the server's error, if one was behind it.

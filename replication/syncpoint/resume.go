@@ -19,6 +19,7 @@ func (s *stepper) resume(ctx context.Context) {
 		return // nothing is stopped without a switch
 	}
 	s.deadMan = nil
+	defer s.conclude()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resumeTimeout)
 	defer cancel()
 	if !s.stopped {

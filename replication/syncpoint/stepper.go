@@ -45,7 +45,20 @@ type stepper struct {
 	pausedAt  time.Time
 	ran       time.Duration // on its way to positions since then
 	epochs    []*Epoch      // in which this replica stands
-	resumeErr error
+
+	upstream   *stepper // nil: the source
+	depth      int      // how many replicas lie between the source and this one
+	feeds      bool     // it is the upstream of another
+	bulletin   *bulletin
+	log        *places // the replica's own log, where somebody has to look into it
+	lastTarget replication.Position
+	gtids      map[replication.Position]string // of targets, where they were asked for
+	back       *back                           // nil: the source does not replicate from this replica
+	resumeErr  error
+
+	pause     Pause  // what others have to know of it
+	announced bool   // others know of it
+	recorded  func() // waits for the journal
 }
 
 func (s *stepper) address() string { return s.replica.Server.Address() }
@@ -58,9 +71,15 @@ func (s *stepper) refuse(code Code, err error, format string, args ...any) error
 // unverifiable gives every error of a replica a code.
 func (s *stepper) unverifiable(err error) *Unverifiable {
 	var u *Unverifiable
+	var changed *server.IdentityChangedError
+	var connect *server.ConnectError
 	switch {
 	case errors.As(err, &u):
 		return u
+	case errors.As(err, &changed):
+		return &Unverifiable{Address: s.address(), Code: IdentityChanged, Reason: "another server answers at its address", Err: err}
+	case errors.As(err, &connect) && connect.Failure == server.ConnectDenied:
+		return &Unverifiable{Address: s.address(), Code: AccessDenied, Reason: "it does not let the account in any more", Err: err}
 	case server.IsConnectionLost(err):
 		return &Unverifiable{Address: s.address(), Code: ReplicaLost, Reason: "the connection to the replica was lost", Err: err}
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
@@ -95,6 +114,12 @@ func (s *stepper) close() {
 			_ = session.Close()
 		}
 	}
+	if s.log != nil {
+		_ = s.log.source.Close()
+	}
+	if s.back != nil {
+		_ = s.back.session.Close()
+	}
 }
 
 func (s *stepper) closeReaders() {
@@ -126,7 +151,7 @@ func (s *stepper) catchUp(ctx context.Context, target replication.Position) erro
 				return s.refuseBeyond(ctx, status.Executed)
 			}
 			if status.Executed == last { // it may stand at another name of the target; an error says that it does not
-				if there, err := s.places.same(ctx, status.Executed, target); err == nil && there {
+				if there, err := s.isAt(ctx, status, target); err == nil && there {
 					return nil
 				}
 			}

@@ -2,6 +2,7 @@ package syncpoint
 
 import (
 	"context"
+	"crypto/rand"
 	"slices"
 	"time"
 
@@ -9,19 +10,20 @@ import (
 	"trueup/server"
 )
 
-// arm arms the dead man's switch.
+// arm arms the dead man's switch and makes the pause known to those who would have to end it.
 func (s *stepper) arm(ctx context.Context) error {
-	armed, err := armDeadMan(ctx, s.replica.Server, s.replica.Channel, s.options.SwitchDelay, s.logger)
+	s.pause.ID = rand.Text()
+	armed, err := armDeadMan(ctx, s.replica, s.pause.ID, s.options.SwitchDelay, s.logger)
 	if err != nil {
 		return s.refuse(CannotPause, err, "its applier was not stopped, since nothing would have started it had this process died")
 	}
 	s.deadMan = armed
 	s.logger.Debug("the dead man's switch is armed")
-	return nil
+	return s.announce(ctx)
 }
 
-// pause stops the applier; the dead man's switch is armed.
-func (s *stepper) pause(ctx context.Context) error {
+// pauseApplier stops the applier; the dead man's switch is armed.
+func (s *stepper) pauseApplier(ctx context.Context) error {
 	status, err := s.status(ctx)
 	if err == nil {
 		err = s.refuseUnfit(status)
@@ -40,7 +42,8 @@ func (s *stepper) pause(ctx context.Context) error {
 	if status.ApplierRunning || !status.ApplierError.IsZero() {
 		return s.refuse(CannotPause, nil, "its applier is not cleanly stopped (running: %v, error: %s)", status.ApplierRunning, status.ApplierError)
 	}
-	s.stoppedAt = status.Executed
+	s.stands(status)
+	s.recorded = s.recordPaused(ctx, status)
 	s.logger.Debug("the applier stands", "at", status.Executed.String())
 	return ctx.Err()
 }
@@ -54,6 +57,7 @@ var wasNotRunning = []string{"1255", "3084"}
 func (s *stepper) stopApplier(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
+	s.tell(func(p *Pause) { p.Stopping = true })
 	err := replication.StopApplier(ctx, s.stopping, s.replica.Channel)
 	if _, answered := server.ErrorNumber(err); err != nil && (!answered || server.IsConnectionLost(err)) {
 		s.pending = s.stopping.ID()
@@ -88,8 +92,14 @@ func (s *stepper) stoodAlready(ctx context.Context) error {
 	case status.Until.Condition != "":
 		return nil // it reached the position that we gave just before
 	}
-	s.leave()
+	s.leaveToOthers()
 	return s.refuse(ApplierStopped, nil, "somebody else stopped its applier just now; it is left stopped")
+}
+
+// leaveToOthers gives an applier back that somebody else has stopped.
+func (s *stepper) leaveToOthers() {
+	s.tell(func(p *Pause) { p.Left = true })
+	s.leave()
 }
 
 // leave gives the applier back: it runs, or somebody else has stopped it.
@@ -102,11 +112,16 @@ func (s *stepper) leave() {
 
 // stepThrough takes the stopped applier to each position in turn and opens a snapshot there for each reader.
 func (s *stepper) stepThrough(ctx context.Context, epochOf []*Epoch) error {
-	stepCtx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	stepCtx, cancel := context.WithTimeout(ctx, s.timeLimit())
 	defer cancel()
+	var target replication.Position
 	for i, epoch := range epochOf {
 		if i == 0 || epochOf[i-1] != epoch {
-			if err := s.stepTo(stepCtx, epoch.Position); err != nil {
+			var err error
+			if target, err = s.targetOf(stepCtx, epoch); err != nil {
+				return err
+			}
+			if err := s.stepTo(stepCtx, target); err != nil {
 				return err
 			}
 		}
@@ -116,16 +131,32 @@ func (s *stepper) stepThrough(ctx context.Context, epochOf []*Epoch) error {
 		if i+1 < len(epochOf) && epochOf[i+1] == epoch {
 			continue
 		}
-		if err := s.proveExact(ctx, epoch); err != nil {
+		if err := s.concludeEpoch(ctx, epoch, target, s.readers[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// concludeEpoch proves that the snapshots just opened are those of the epoch, and lets the replicas below follow.
+func (s *stepper) concludeEpoch(ctx context.Context, epoch *Epoch, target replication.Position, reader *server.Session) error {
+	end, err := s.logEnd(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.proveReturns(ctx, reader, end); err != nil {
+		return err
+	}
+	if err := s.proveExact(ctx, epoch, target); err != nil {
+		return err
+	}
+	s.bulletin.tell(epoch, end)
+	return nil
+}
+
 // stepTo takes the stopped applier, which stands at stoppedAt, to the target and returns when it is stopped again.
 func (s *stepper) stepTo(ctx context.Context, target replication.Position) error {
-	if there, err := s.places.same(ctx, s.stoppedAt, target); err != nil || there {
+	if there, err := s.same(ctx, s.stoppedAt, target); err != nil || there {
 		return err
 	}
 	if s.stoppedAt.Compare(target) > 0 {
@@ -133,6 +164,7 @@ func (s *stepper) stepTo(ctx context.Context, target replication.Position) error
 	}
 	began := time.Now()
 	defer func() { s.ran += time.Since(began) }()
+	s.tell(func(p *Pause) { p.Target, p.Stopping = target, false })
 	if err := replication.StartApplierUntil(ctx, s.control, s.replica.Channel, target); err != nil {
 		return err
 	}
@@ -154,7 +186,7 @@ func (s *stepper) runTo(ctx context.Context, target replication.Position) error 
 		}
 		there := status.Executed.Compare(target) >= 0
 		if !there && status.Executed == last && polls%lookInterval == 0 {
-			if there, err = s.places.same(ctx, status.Executed, target); err != nil {
+			if there, err = s.isAt(ctx, status, target); err != nil {
 				return err
 			}
 		}
@@ -176,31 +208,34 @@ func (s *stepper) stoodStill(ctx context.Context, status replication.Status, tar
 	if status.Executed.Compare(target) >= 0 {
 		return nil // proveExact says whether it is the right place
 	}
-	if there, err := s.places.same(ctx, status.Executed, target); err != nil || there {
+	if there, err := s.isAt(ctx, status, target); err != nil || there {
 		return err
 	}
-	s.leave()
+	if status.SeveralDomains() { // it may have passed the target before this, and been stopped there by our UNTIL
+		return s.refuse(NotExact, nil, "its applier stood at %s, which may be out of date, on the way to %s", status.Executed, target)
+	}
+	s.leaveToOthers()
 	return s.refuse(ApplierStopped, nil, "somebody else stopped its applier at %s, on the way to %s; it is left stopped", status.Executed, target)
 }
 
 // proveExact looks after the snapshots of an epoch were opened whether the applier stands, without error, exactly at
 // the epoch's position: it stood there all the while then, since nobody else's START would leave it standing there.
-func (s *stepper) proveExact(ctx context.Context, epoch *Epoch) error {
+func (s *stepper) proveExact(ctx context.Context, epoch *Epoch, target replication.Position) error {
 	status, err := s.status(ctx)
 	if err != nil {
 		return err
 	}
 	exact := !status.ApplierRunning && status.ApplierError.IsZero()
 	if exact {
-		if exact, err = s.places.same(ctx, status.Executed, epoch.Position); err != nil {
+		if exact, err = s.isAt(ctx, status, target); err != nil {
 			return err
 		}
 	}
 	if !exact {
 		return s.refuse(NotExact, nil, "its applier should stand at %s and is at %s (running: %v, error: %q)",
-			epoch.Position, status.Executed, status.ApplierRunning, status.ApplierError)
+			target, status.Executed, status.ApplierRunning, status.ApplierError)
 	}
-	s.stoppedAt = status.Executed
+	s.stands(status)
 	s.logger.Debug("the applier stands at the epoch's position", "epoch", epoch.ID, "at", status.Executed.String())
 	epoch.Replicas[s.number] = EpochReplica{Executed: status.Executed, GTID: status.ExecutedGTID, Exact: true}
 	s.epochs = append(s.epochs, epoch)

@@ -17,6 +17,8 @@ import (
 type deadMan struct {
 	replica *server.Server
 	channel string
+	name    string // of the pause
+	firstID uint64 // session that was armed first
 	delay   time.Duration
 	logger  *slog.Logger
 	control *server.Session // watches and kills; opened before anything is armed, so that it need not be opened to disarm
@@ -33,13 +35,14 @@ type armedSession struct {
 }
 
 // armDeadMan returns once the server is seen to sleep in the packet.
-func armDeadMan(ctx context.Context, replica *server.Server, channel string, delay time.Duration, logger *slog.Logger) (*deadMan, error) {
-	d := &deadMan{replica: replica, channel: channel, delay: delay, logger: logger, renewed: make(chan struct{})}
+func armDeadMan(ctx context.Context, replica Replica, name string, delay time.Duration, logger *slog.Logger) (*deadMan, error) {
+	d := &deadMan{replica: replica.Server, channel: replica.Channel, name: name, delay: delay, logger: logger, renewed: make(chan struct{})}
 	var err error
 	if d.current, err = d.arm(ctx); err != nil {
 		d.closeControl()
 		return nil, fmt.Errorf("arming the dead man's switch: %w", err)
 	}
+	d.firstID = d.current.session.ID()
 	renewCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	d.stop = stop
 	go func() {
@@ -51,11 +54,12 @@ func armDeadMan(ctx context.Context, replica *server.Server, channel string, del
 }
 
 // packet stops the applier before it starts it: START alone would leave a running UNTIL in force, and the applier
-// would stop again at its end with nobody there to start it.
+// would stop again at its end with nobody there to start it. Each statement carries the pause's name, by which others find
+// the session in the process list.
 func (d *deadMan) packet() string {
-	identity := d.replica.Identity()
-	return fmt.Sprintf("DO SLEEP(%.3f); %s; %s", d.delay.Seconds(),
-		replication.StopApplierStatement(identity, d.channel), replication.StartApplierStatement(identity, d.channel))
+	identity, mark := d.replica.Identity(), switchMark(d.name)
+	return fmt.Sprintf("%s%.3f) %s; %s %s; %s %s", sleepBegins, d.delay.Seconds(), mark,
+		replication.StopApplierStatement(identity, d.channel), mark, replication.StartApplierStatement(identity, d.channel), mark)
 }
 
 // withControl does something with the control session, in a new one where it was lost.

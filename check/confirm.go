@@ -1,0 +1,188 @@
+package check
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"trueup/checksum"
+	"trueup/schema"
+)
+
+// finished is a chunk that was compared and waits for the proof that its rows were those of the right tables.
+type finished struct {
+	job    job
+	result chunkResult
+	held   *held
+}
+
+const (
+	// mostPending chunks, for confirmTime at the most, wait for one look at the tables' identities: it costs a scan of the
+	// servers' dictionaries, more than a small table does.
+	mostPending = 64
+	confirmTime = 200 * time.Millisecond
+	idleTime    = time.Second
+)
+
+// next returns the next chunk to compare; more is false when there are no more. While it waits for one it confirms what is
+// pending, and lets go of snapshots that have become too old.
+func (w *worker) next(ctx context.Context, jobs <-chan job) (j job, more bool, err error) {
+	for {
+		if len(w.pending) >= mostPending || len(w.pending) > 0 && time.Since(w.pending[0].result.started) > confirmTime {
+			if err := w.confirm(ctx); err != nil {
+				return job{}, false, err
+			}
+		}
+		if last := len(w.redo) - 1; last >= 0 {
+			j, w.redo = w.redo[last], w.redo[:last]
+			return j, true, nil
+		}
+		j, more, err := w.await(ctx, jobs)
+		if err != nil || more {
+			return j, more, err
+		}
+		if err := w.confirm(ctx); err != nil || len(w.redo) == 0 {
+			return job{}, false, err
+		}
+	}
+}
+
+// await waits for the next job; more is false when there are no more.
+func (w *worker) await(ctx context.Context, jobs <-chan job) (j job, more bool, err error) {
+	for {
+		patience := idleTime
+		if len(w.pending) > 0 {
+			patience = confirmTime
+		}
+		timer := time.NewTimer(patience)
+		select {
+		case j, more := <-jobs:
+			timer.Stop()
+			return j, more, nil
+		case <-ctx.Done():
+			timer.Stop()
+			return job{}, false, ctx.Err()
+		case <-timer.C:
+		}
+		if err := w.confirm(ctx); err != nil {
+			return job{}, false, err
+		}
+		if last := len(w.redo) - 1; last >= 0 {
+			j, w.redo = w.redo[last], w.redo[:last]
+			return j, true, nil
+		}
+		if left := w.run.keeper.idle(w.lease); left != w.lease {
+			w.lease, w.task, w.source, w.replicas = nil, nil, nil, nil
+		}
+	}
+}
+
+// confirm records the pending chunks of those tables that are still the ones they were before the snapshots were opened; the
+// others are read again in a new sync point.
+func (w *worker) confirm(ctx context.Context) error {
+	pending := w.pending
+	if len(pending) == 0 {
+		return nil
+	}
+	now, err := w.identitiesOf(ctx, pending)
+	if ctx.Err() != nil {
+		return ctx.Err() // the pending ones are abandoned
+	}
+	w.pending = nil
+	for n, f := range pending {
+		if recordErr := w.confirmOne(ctx, f, now, err); recordErr != nil {
+			w.pending = pending[n+1:]
+			return recordErr
+		}
+	}
+	return nil
+}
+
+// identitiesOf reads the identities that the tables of pending chunks have now, on every server they were read on.
+func (w *worker) identitiesOf(ctx context.Context, pending []finished) (*identities, error) {
+	var names []schema.Name
+	on := map[int]bool{}
+	for _, f := range pending {
+		if name := f.job.task.name(); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+		for _, c := range f.result.on {
+			on[c.replica] = true
+		}
+	}
+	now := &identities{replicas: make([]schema.Identities, len(w.run.members))}
+	var group errgroup.Group
+	group.Go(func() (err error) {
+		now.source, err = w.run.watch.read(ctx, names)
+		return err
+	})
+	for i := range on {
+		group.Go(func() (err error) {
+			now.replicas[i], err = w.run.members[i].watch.read(ctx, names)
+			return err
+		})
+	}
+	return now, group.Wait()
+}
+
+// confirmOne records one chunk, or puts it back where a table was replaced, or where that could not be found out (lookErr).
+func (w *worker) confirmOne(ctx context.Context, f finished, now *identities, lookErr error) error {
+	name, before := f.job.task.name(), f.held.identities
+	believed := f.result
+	believed.on = nil
+	var doubted []int
+	sourceSame := now.source[name] != "" && now.source[name] == before.source[name]
+	for _, c := range f.result.on {
+		same := sourceSame && now.replicas[c.replica][name] != "" && now.replicas[c.replica][name] == before.replicas[c.replica][name]
+		if same || c.delta != (counts{}) { // differing rows were listed while the table was known to be the right one
+			believed.on = append(believed.on, c)
+		} else {
+			doubted = append(doubted, c.replica)
+		}
+	}
+	why := lookErr
+	if why == nil {
+		why = errReplaced
+	}
+	if len(doubted) > 0 && w.again(f.job, believed, f.held, why) {
+		return nil
+	}
+	for _, i := range doubted {
+		verdict, code := tableReason(why)
+		f.job.task.giveUp(i, verdict, code, why.Error())
+	}
+	defer w.run.releaseTask(f.job.task)
+	if err := w.run.record(f.job, believed); err != nil {
+		return err
+	}
+	w.countRows(ctx, f.job.task)
+	return nil
+}
+
+// name is the table's name on the source.
+func (t *task) name() schema.Name {
+	return schema.Name{Database: t.layout.Database, Table: t.layout.Table}
+}
+
+// believe lets differing rows be listed while both readers hold the table's metadata lock and the table is known to be the
+// right one on both sides.
+func (w *worker) believe(ctx context.Context, t *task, i int, list func() error) error {
+	return checksum.Hold(ctx, w.source, w.replicas[i], func() error {
+		if err := w.sameTables(ctx, t, i); err != nil {
+			return err
+		}
+		return list()
+	})
+}
+
+// sameTables returns errReplaced unless the table is the one it was before the snapshots were opened, on the source and on a
+// replica.
+func (w *worker) sameTables(ctx context.Context, t *task, i int) error {
+	before := w.lease.held.identities
+	if err := unchanged(ctx, &w.run.watch, before.source, t.name()); err != nil {
+		return err
+	}
+	return unchanged(ctx, &w.run.members[i].watch, before.replicas[i], t.name())
+}

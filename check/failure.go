@@ -1,0 +1,115 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"trueup/server"
+)
+
+// passes tells whether an error may be gone in a new sync point: the session was lost, the table is another one now, or was
+// being replaced, or somebody ended the statement.
+func passes(err error) bool {
+	var connect *server.ConnectError
+	return errors.Is(err, errReplaced) || errors.As(err, &connect) || server.IsConnectionLost(err) ||
+		server.IsTableChanged(err) || server.IsNoSuchTable(err) || server.IsQueryInterrupted(err)
+}
+
+// again puts a chunk back that was lost on the way, to be read in a new sync point; false when it was tried often enough.
+// What was proven stays.
+func (w *worker) again(j job, result chunkResult, held *held, err error) bool {
+	if !passes(err) || j.tries+1 >= mostTries {
+		return false
+	}
+	w.run.request.Logger.Info("a chunk is read again in a new sync point", "table", j.task.layout.Database+"."+j.task.layout.Table, "why", err)
+	w.run.keeper.discard(held)
+	j.tries++
+	j.settled = proven(result.on)
+	w.redo = append(w.redo, j)
+	return true
+}
+
+// proven are the replicas on which differing rows were listed: that was done while the table was known to be the right one.
+func proven(on []chunkOnReplica) []chunkOnReplica {
+	return slices.DeleteFunc(slices.Clone(on), func(c chunkOnReplica) bool { return c.delta == counts{} })
+}
+
+// sourceFailed decides what an error of the source's read costs: another try, or the table.
+func (w *worker) sourceFailed(j job, result chunkResult, err error) error {
+	if w.again(j, result, w.lease.held, err) {
+		return nil
+	}
+	result.failed = true
+	result.on = proven(result.on)
+	verdict, code := tableReason(err)
+	j.task.giveUpAll(verdict, code, err.Error())
+	return w.run.finishJob(j, result)
+}
+
+// replicasFailed decides what errors of replicas' reads cost: another try, or the table on those replicas.
+func (w *worker) replicasFailed(j job, result chunkResult, failures map[int]error) error {
+	for i, err := range failures {
+		if passes(err) && !isPartial(result.on, i) && w.again(j, result, w.lease.held, err) {
+			return nil
+		}
+	}
+	for i, err := range failures {
+		verdict, code := tableReason(err)
+		j.task.giveUp(i, verdict, code, err.Error())
+	}
+	w.pending = append(w.pending, finished{job: j, result: result, held: w.lease.held})
+	return nil
+}
+
+func isPartial(on []chunkOnReplica, replica int) bool {
+	return slices.ContainsFunc(on, func(c chunkOnReplica) bool { return c.replica == replica && c.partial })
+}
+
+// tableReason classifies an error of reading one table.
+func tableReason(err error) (Verdict, string) {
+	var connect *server.ConnectError
+	switch {
+	case errors.Is(err, errUnconfirmed):
+		return Unverified, ReasonUnconfirmed
+	case errors.Is(err, errReplaced), server.IsTableChanged(err), server.IsNoSuchTable(err), server.IsNoSuchColumn(err):
+		return Unverified, ReasonTableChanged
+	case server.IsConnectionLost(err), errors.As(err, &connect), server.IsQueryInterrupted(err):
+		return Unverified, ReasonConnectionLost
+	case server.IsAccessDenied(err):
+		return Unverified, ReasonMissingPrivilege
+	case server.IsLockTimeout(err):
+		return Unverified, ReasonTableLocked
+	default:
+		return Failed, ReasonReadError
+	}
+}
+
+// ofSource tells whether a statement on the source failed.
+func (w *worker) ofSource(err error) bool {
+	var failed *server.StatementError
+	return errors.As(err, &failed) && failed.Address == w.run.source.Address()
+}
+
+// breakOff records what was proven of a chunk when the run ends in the middle of it. The task is not released: the end of the
+// run says why the rest was not compared.
+func (w *worker) breakOff(j job, result chunkResult, errs ...error) error {
+	result.failed = true
+	result.on = proven(result.on)
+	return errors.Join(append(errs, w.run.record(j, result))...)
+}
+
+// abandon records what was proven of the chunks that the worker leaves behind when the run ends.
+func (w *worker) abandon() {
+	var failures []error
+	for _, f := range w.pending {
+		failures = append(failures, w.breakOff(f.job, f.result))
+	}
+	for _, j := range w.redo {
+		failures = append(failures, w.breakOff(j, chunkResult{chunk: j.chunk, on: j.settled}))
+	}
+	w.pending, w.redo = nil, nil
+	if err := errors.Join(failures...); err != nil {
+		w.run.warn("%v", fmt.Errorf("recording what was proven before the end: %w", err))
+	}
+}

@@ -1,0 +1,109 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"trueup/replication/syncpoint"
+	"trueup/server"
+)
+
+// openPoint makes a sync point of the replicas that are still usable. What may pass by itself (a lost connection, a server that
+// restarts, an applier that could not be stopped in time) gets as long as a replica has to reach a position; meanwhile no
+// snapshot is held and no applier stopped. A replica that does not make it is given up.
+func (r *run) openPoint(ctx context.Context, firstEpoch int) (*syncpoint.Point, *identities, error) {
+	const firstWait, longestWait = 50 * time.Millisecond, 2 * time.Second
+	deadline := time.Now().Add(r.request.SyncTimeout)
+	for wait := firstWait; ; wait = min(2*wait, longestWait) {
+		point, before, again, err := r.tryPoint(ctx, firstEpoch)
+		if !again || ctx.Err() != nil || time.Now().Add(wait).After(deadline) {
+			if err != nil {
+				return nil, nil, err
+			}
+			r.usePoint(point)
+			return point, before, nil
+		}
+		if point != nil {
+			_ = point.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+// tryPoint makes a sync point once; again tells whether another try may do better.
+func (r *run) tryPoint(ctx context.Context, firstEpoch int) (point *syncpoint.Point, before *identities, again bool, err error) {
+	defer r.throttle.pausing()()
+	if before, err = r.readIdentities(ctx); err != nil {
+		return nil, nil, passes(err), err
+	}
+	// A point numbers its replicas as the run does; those that are out get no session.
+	replicas := make([]syncpoint.Replica, len(r.members))
+	for i, m := range r.members {
+		if r.isUsable(m) {
+			replicas[i] = m.replica()
+		}
+	}
+	point, err = syncpoint.Open(ctx, r.source, replicas, syncpoint.Options{Workers: r.request.Workers, Timeout: r.request.SyncTimeout,
+		Pauses: r.request.Pauses, Recorder: r.request.Recorder, Guard: r.request.Guard, Logger: slog.New(&warningHandler{Handler: r.request.Logger.Handler(), warn: r.warnOnce}), FirstEpoch: firstEpoch,
+		Tables: r.comparedTables(), LockTimeout: r.request.LockTimeout, LockHoldMax: r.request.LockHoldMax})
+	if err != nil {
+		return nil, nil, passesAtSource(err), err
+	}
+	for i := range r.members {
+		if failed := point.Failed(i); failed != nil && replicas[i].Server != nil && failed.MayPass() {
+			r.request.Logger.Info("a replica is tried again", "replica", r.members[i].address, "why", failed)
+			again = true
+		}
+	}
+	return point, before, again, nil
+}
+
+// passesAtSource tells whether a source that could not be read may come back. An applier that could not be started again is a
+// matter for a person.
+func passesAtSource(err error) bool {
+	var replica *syncpoint.Unverifiable
+	var connect *server.ConnectError
+	if errors.As(err, &replica) {
+		return false
+	}
+	return server.IsConnectionLost(err) || errors.As(err, &connect) && connect.Failure != server.ConnectDenied
+}
+
+// usePoint notes what the point is, and gives up the replicas that are not part of it.
+func (r *run) usePoint(point *syncpoint.Point) {
+	for i, m := range r.members {
+		if failed := point.Failed(i); failed != nil && failed.Code != syncpoint.LeftOut {
+			r.giveUpReplica(m, string(failed.Code), failed)
+		}
+	}
+	for _, epoch := range point.Epochs {
+		r.addEpoch(epoch)
+	}
+}
+
+// reconnect opens a session on the source for as long as a replica would have to reach a position.
+func (r *run) reconnect(ctx context.Context, options server.SessionOptions) (*server.Session, error) {
+	const wait = 500 * time.Millisecond
+	deadline := time.Now().Add(r.request.SyncTimeout)
+	for {
+		session, err := r.source.Session(ctx, options)
+		if err == nil || !passesAtSource(err) || ctx.Err() != nil || time.Now().Add(wait).After(deadline) {
+			if err != nil {
+				err = fmt.Errorf("the source was lost: %w", err)
+			}
+			return session, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"trueup/check"
+)
+
+// TestDualMasters: two servers that replicate from each other. With one writer they are equal under load; with two, what
+// one of them wrote and the other has not got yet is never taken for a difference, and a difference never for that.
+func TestDualMasters(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, _ ServerRow) {
+		for _, options := range []Options{{GTID: true}, {}, {GTID: true, ParallelThreads: 4}} {
+			t.Run(fmt.Sprintf("gtid=%v threads=%d", options.GTID, options.ParallelThreads), func(t *testing.T) {
+				t.Parallel()
+				checkDualMasters(t, options)
+			})
+		}
+	}, seesAppliers)
+}
+
+func checkDualMasters(t *testing.T, options Options) {
+	tp := newDualMasters(t, options)
+	a, b := tp.Source, tp.Replica(0)
+	for _, table := range []string{"app.w1", "app.w2", "app.b1"} {
+		a.CreateWriterTable(t, table, 300)
+	}
+	b.WaitCaughtUp(t, a)
+	forward, backward := requestFor(tp), requestFor(tp)
+	backward.Source, backward.Replicas[0] = b.Endpoint(), a.Endpoint()
+
+	stop := tp.StartWriter(t, WriterOptions{})
+	for range times(4, 40) {
+		requireDual(t, "one writer, its server is the source", runCheck(t, forward), check.Equal)
+	}
+	for range 2 {
+		requireDual(t, "one writer, its server is the replica", runCheck(t, backward), check.Equal, check.Unverified)
+	}
+	slow := repeat(t, b, "UPDATE app.b1 SET k = k + 1 ORDER BY id LIMIT 1", 40*time.Millisecond)
+	for range times(3, 30) {
+		requireDual(t, "a second writer that writes now and then", runCheck(t, forward), check.Equal, check.Unverified)
+	}
+	slow()
+	other := &Topology{Source: b, options: tp.options}
+	stopOther := other.StartWriter(t, WriterOptions{Tables: []string{"app.b1"}})
+	for range times(2, 40) {
+		requireDual(t, "two writers", runCheck(t, forward), check.Equal, check.Unverified)
+	}
+	tp.Damage(t, 0, "UPDATE app.w2 SET note = 'damaged' WHERE id = 3", "INSERT IGNORE INTO app.w2 (id, k, c, note) VALUES (3, 1, 'x', 'damaged')")
+	requireDual(t, "two writers and damage", runCheck(t, forward), check.Different, check.Unverified)
+	stopOther()
+	stop()
+	b.WaitCaughtUp(t, a)
+	a.WaitCaughtUp(t, b)
+	b.WaitCaughtUp(t, a)
+	requireDual(t, "damage and silence", runCheck(t, forward), check.Different)
+	requireDual(t, "damage and silence, the other way round", runCheck(t, backward), check.Different)
+	requireReplicating(t, a, b)
+}
+
+// newDualMasters makes two servers that replicate from each other; each writes in a MariaDB domain of its own.
+func newDualMasters(t *testing.T, options Options) *Topology {
+	t.Helper()
+	if rowOf(t).Flavor.String() == "mariadb" {
+		options.ReplicaArgs = []string{"--gtid-domain-id=1"}
+	}
+	tp := NewTopology(t, options)
+	ctx, cancel := context.WithTimeout(t.Context(), setupLimit)
+	defer cancel()
+	if err := tp.Source.replicateFrom(ctx, tp.Replica(0), options.GTID); err != nil {
+		t.Fatal(err)
+	}
+	if err := tp.Source.waitReplicating(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return tp
+}
+
+func requireDual(t *testing.T, when string, result *check.Result, allowed ...check.Verdict) {
+	t.Helper()
+	replica := result.Replicas[0]
+	t.Logf("%s: %s %s", when, replica.Verdict, replica.ReasonCode)
+	for _, verdict := range allowed {
+		if result.Verdict != verdict {
+			continue
+		}
+		if verdict == check.Unverified && replica.ReasonCode != "replica_writes" {
+			break
+		}
+		return
+	}
+	t.Errorf("%s, want %v: %s", when, allowed, describe(result))
+}

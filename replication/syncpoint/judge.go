@@ -1,0 +1,54 @@
+package syncpoint
+
+import (
+	"fmt"
+
+	"trueup/replication"
+)
+
+// action is what is to be done about an applier whose pausing process died.
+type action uint8
+
+const (
+	nothing action = iota // it runs
+	makeRun               // it stands, or runs with UNTIL, because of us
+	leave                 // it stands because of somebody else, or of an error
+)
+
+// judge says whose standstill it is, from what the dead process told of its pause and from how the applier stands now. It
+// is ours only where nobody else can have started the applier since:
+//
+//   - the server still shows the UNTIL with which we started it last (every START replaces that), and it stands at the target,
+//     or a STOP of ours was on its way;
+//   - or it stands exactly where it stood when we last saw it stand, under the same UNTIL;
+//   - or we were stopping it for the first time and never saw it stand.
+//
+// Somebody who starts and stops it again while nothing is written on the source leaves no trace; it is then started.
+// same tells whether two positions are one place on the source.
+func (p Pause) judge(now replication.Status, same func(a, b replication.Position) bool) (action, string) {
+	ourUntil := !p.Target.IsZero() && now.Until.Condition != "" && now.Until.Position == p.Target
+	switch {
+	case now.ApplierRunning && now.Until.Condition == "":
+		return nothing, ""
+	case now.ApplierRunning && ourUntil:
+		return makeRun, ""
+	case now.ApplierRunning:
+		return leave, fmt.Sprintf("somebody else runs it with UNTIL %s %s", now.Until.Condition, now.Until.Position)
+	case !now.ApplierError.IsZero():
+		return leave, "it was stopped by an error: " + now.ApplierError.String()
+	case p.Left:
+		return leave, "somebody else had stopped it"
+	case ourUntil && (p.Stopping || now.Executed.Compare(p.Target) >= 0 || same(now.Executed, p.Target)):
+		return makeRun, ""
+	case ourUntil:
+		return leave, fmt.Sprintf("somebody else stopped it at %s, on its way to %s", now.Executed, p.Target)
+	case !p.Stood.IsZero() && now.Executed == p.Stood && now.Until == p.ShownUntil:
+		return makeRun, ""
+	case p.Stood.IsZero() && p.Stopping && now.Until == p.ShownUntil:
+		return makeRun, ""
+	case p.Stood.IsZero():
+		return leave, "somebody else stopped it before it was to be stopped"
+	default:
+		return leave, fmt.Sprintf("somebody else has started it since it stood at %s, and stopped it at %s", p.Stood, now.Executed)
+	}
+}

@@ -1,0 +1,180 @@
+package syncpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"time"
+
+	"trueup/replication"
+	"trueup/server"
+)
+
+// rescueTimeout bounds one Rescue: a STOP of the dead process may wait for the applier's transaction that long.
+const rescueTimeout = 60 * time.Second
+
+// Rescue undoes a pause whose process is dead: it ends that process's sessions on the replica, makes the applier run as
+// it was found where it is ours to start (see judge), and disarms the dead man's switch, which could else start an applier that
+// somebody stops a moment later. source is asked only where two positions may be one place.
+//
+// The error says that this could not be done within a minute; the switch is left armed then.
+func Rescue(ctx context.Context, source, replica server.Endpoint, pause Pause, logger *slog.Logger) (PauseEnd, error) {
+	ctx, cancel := context.WithTimeout(ctx, rescueTimeout)
+	defer cancel()
+	r := &rescue{source: source, pause: pause, logger: logger}
+	for {
+		end, err := r.attempt(ctx, replica)
+		if err == nil {
+			return end, nil
+		}
+		logger.Warn("starting the applier of a run that died: trying again", "replica", replica.Address, "error", err)
+		if sleepErr := sleep(ctx, 10*lagInterval); sleepErr != nil {
+			return PauseEnd{}, err
+		}
+	}
+}
+
+type rescue struct {
+	source  server.Endpoint
+	replica *server.Server
+	control *server.Session
+	pause   Pause
+	logger  *slog.Logger
+}
+
+func (r *rescue) attempt(ctx context.Context, endpoint server.Endpoint) (end PauseEnd, err error) {
+	if r.replica, err = server.Open(ctx, endpoint); err != nil {
+		return end, err
+	}
+	defer r.replica.Close()
+	if now := r.replica.Identity(); now != r.pause.Identity {
+		return end, &server.IdentityChangedError{Address: endpoint.Address, Was: r.pause.Identity, Now: now}
+	}
+	if r.control, err = r.replica.Session(ctx, server.SessionOptions{}); err != nil {
+		return end, err
+	}
+	defer func() { _ = r.control.Close() }()
+	if err := r.endSessions(ctx, r.pause.Sessions); err != nil {
+		return end, err
+	}
+	return r.settle(ctx)
+}
+
+// settle makes the applier run, or leaves it, and disarms the switch. A switch that had begun to act when it was ended may have
+// stopped the applier and not started it.
+func (r *rescue) settle(ctx context.Context) (PauseEnd, error) {
+	end := PauseEnd{Pause: r.pause.ID, How: EndResumed, By: ByGuard}
+	status, err := replication.ReadStatus(ctx, r.control, r.pause.Channel)
+	if err != nil {
+		return end, err
+	}
+	act, why := r.pause.judge(status, func(a, b replication.Position) bool { return r.same(ctx, a, b) })
+	switch act {
+	case leave:
+		end.How, end.Why = EndLeft, why
+	case nothing:
+		end.Why = foundRunning
+	case makeRun:
+	}
+	if act == makeRun {
+		if err := r.run(ctx); stoppedByError(err) {
+			end.How, end.Why = EndLeft, err.Error()
+		} else if err != nil {
+			return end, err
+		}
+	}
+	acting, err := r.disarm(ctx)
+	if err != nil {
+		return end, err
+	}
+	if end.How == EndResumed && (act == makeRun || acting) {
+		err = r.run(ctx)
+	}
+	return end, err
+}
+
+// run makes the applier run without UNTIL.
+func (r *rescue) run(ctx context.Context) error {
+	s := &stepper{replica: Replica{Server: r.replica, Channel: r.pause.Channel}, logger: r.logger, control: r.control}
+	err := s.makeRun(ctx)
+	r.control = s.control
+	return err
+}
+
+// disarm ends the sessions of the switch and tells whether one had begun to act.
+func (r *rescue) disarm(ctx context.Context) (acting bool, err error) {
+	armed, err := ArmedSwitches(ctx, r.control)
+	if err != nil {
+		return false, err
+	}
+	var sessions []uint64
+	for _, armed := range armed {
+		if armed.Pause == r.pause.ID {
+			sessions = append(sessions, armed.Session)
+			acting = acting || !armed.Asleep
+		}
+	}
+	return acting, r.endSessions(ctx, sessions)
+}
+
+var errSessionStays = errors.New("a killed session is still there: the server waits for its statement")
+
+// endSessions kills sessions of the dead process, of the account that we are as well, and waits until they are gone: until
+// then a STOP or START of theirs may take effect.
+func (r *rescue) endSessions(ctx context.Context, sessions []uint64) error {
+	for {
+		left, err := r.ours(ctx, sessions)
+		if err != nil || len(left) == 0 {
+			return err
+		}
+		for _, id := range left {
+			if err := r.control.Exec(ctx, fmt.Sprintf("KILL CONNECTION %d", id)); err != nil && !server.IsUnknownThread(err) {
+				return err
+			}
+		}
+		if err := sleep(ctx, pollInterval*2); err != nil {
+			return fmt.Errorf("%s: %w", r.replica.Address(), errSessionStays)
+		}
+	}
+}
+
+// ours are those of the sessions that the server still has, and that are of our account: a number is used again only
+// after a restart, and may then be anybody's.
+func (r *rescue) ours(ctx context.Context, sessions []uint64) ([]uint64, error) {
+	if len(sessions) == 0 {
+		return nil, nil
+	}
+	records, err := r.control.Records(ctx, "SHOW PROCESSLIST")
+	if err != nil {
+		return nil, err
+	}
+	var left []uint64
+	for _, record := range records {
+		id, err := strconv.ParseUint(record.Text("Id"), 10, 64)
+		if err == nil && record.Text("User") == r.replica.Endpoint().User && slices.Contains(sessions, id) {
+			left = append(left, id)
+		}
+	}
+	return left, nil
+}
+
+// same asks the source; where it cannot say, positions in two files are taken for one place: a replica at the end of a
+// file that was rotated is what makes the question.
+func (r *rescue) same(ctx context.Context, a, b replication.Position) bool {
+	source, err := server.Open(ctx, r.source)
+	if err != nil {
+		return a.File != b.File
+	}
+	defer source.Close()
+	session, err := source.Session(ctx, server.SessionOptions{})
+	if err != nil {
+		return a.File != b.File
+	}
+	defer session.Close()
+	asked := &places{source: session, heads: map[string]head{}, doubts: map[replication.Position]*doubt{}}
+	same, err := asked.same(ctx, a, b)
+	return same || err != nil && a.File != b.File
+}
