@@ -331,21 +331,27 @@ func TestMaxDurationEndsInOrder(t *testing.T) {
 		tp.WaitCaughtUp(t)
 		tp.Damage(t, 0, "DELETE FROM app.b WHERE id = 2")
 		request.Filters.Tables = []string{"app.a", "app.b", throttledTable}
-		request.MaxDuration = 3 * time.Second
-		w := &watcher{pause: 20 * time.Millisecond}
-		result := w.run(t, request)
-		a, b, cut := result.Tables[0], result.Tables[1], result.Tables[2]
-		if a.Verdict != check.Equal || b.Verdict != check.Different || cut.Verdict != check.Unverified || cut.ReasonCode != check.ReasonMaxDuration ||
-			cut.ChunksVerified == 0 || cut.Coverage.Proven {
-			t.Errorf("%s\n%+v", describe(result), cut)
+		// A busy machine may need longer to come to the third table; each run is judged by what it came to.
+		for limit := 2 * time.Second; ; limit *= 2 {
+			request.MaxDuration = limit
+			w := &watcher{pause: limit / 50} // so that the 400 chunks of the third table take too long
+			result := w.run(t, request)
+			a, b, cut := result.Tables[0], result.Tables[1], result.Tables[2]
+			if cut.Verdict != check.Unverified || cut.ReasonCode != check.ReasonMaxDuration || cut.Coverage.Proven || result.Interrupted || a.Verdict == check.Different {
+				t.Fatalf("interrupted %v: %s\n%+v", result.Interrupted, describe(result), cut)
+			}
+			if len(result.Warnings) != 1 || !strings.Contains(result.Warnings[0], fmt.Sprintf("--max-duration %v was over", limit)) {
+				t.Errorf("warnings %q", result.Warnings)
+			}
+			requireReplicating(t, tp.Replicas...)
+			if cut.ChunksVerified == 0 && limit < 30*time.Second {
+				continue
+			}
+			if code := report.FromCheck(result, "").ExitCode; a.Verdict != check.Equal || b.Verdict != check.Different || result.Verdict != check.Different || code != report.Different || cut.ChunksVerified == 0 {
+				t.Errorf("exit code %d: %s", code, describe(result))
+			}
+			return
 		}
-		if code := report.FromCheck(result, "").ExitCode; result.Verdict != check.Different || result.Interrupted || code != report.Different {
-			t.Errorf("interrupted %v, exit code %d: %s", result.Interrupted, code, describe(result))
-		}
-		if len(result.Warnings) != 1 || !strings.Contains(result.Warnings[0], "--max-duration 3s was over") {
-			t.Errorf("warnings %q", result.Warnings)
-		}
-		requireReplicating(t, tp.Replicas...)
 	})
 }
 
