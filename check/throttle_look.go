@@ -41,7 +41,11 @@ func (t *throttle) look(ctx context.Context) {
 	var wait sync.WaitGroup
 	for i, w := range t.watched {
 		if t.run.isUsable(w.member) {
-			wait.Go(func() { findings[i] = t.lookAtReplica(ctx, w) })
+			wait.Go(func() {
+				if err := protect(func() error { findings[i] = t.lookAtReplica(ctx, w); return nil }); err != nil {
+					t.fail(err)
+				}
+			})
 		}
 	}
 	wait.Wait()
