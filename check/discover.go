@@ -34,12 +34,17 @@ func (r *run) discoverReplicas(ctx context.Context) error {
 	return r.linkMembers(ctx, false)
 }
 
-// discoverBelow adds the replicas of a replica. That they cannot be listed is a warning: nobody asked for them by name.
+// discoverBelow adds the replicas of a replica, where the account may list them. That they cannot be listed for another reason
+// is a warning: nobody asked for them by name.
 func (r *run) discoverBelow(ctx context.Context, m *member) {
 	if m.server == nil || ctx.Err() != nil {
 		return
 	}
 	candidates, warnings, err := r.candidatesOf(ctx, m)
+	if server.IsAccessDenied(err) { // most replicas have none below them, and most accounts there need no more rights than to read
+		r.request.Logger.Info("replicas of a replica were not looked for: the account may not", "replica", m.address, "error", err)
+		return
+	}
 	if err != nil {
 		r.warn("who replicates from %s was not found out, name such replicas with --replica: %v", m.address, err)
 		return

@@ -98,6 +98,14 @@ func (k *keeper) discard(of *held) {
 	}
 }
 
+// isOver tells whether the lease will be replaced by the next one.
+func (k *keeper) isOver(have *lease) bool {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	k.retireOld()
+	return have != nil && have.held != k.current
+}
+
 // idle takes a lease from a worker that waits for work, where its snapshots are too old to be used for more.
 func (k *keeper) idle(have *lease) *lease {
 	k.mutex.Lock()

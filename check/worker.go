@@ -119,6 +119,11 @@ func (w *worker) prepare(ctx context.Context, t *task) error {
 	if err := w.run.throttle.pass(ctx, func() error { return w.rest(ctx) }); err != nil {
 		return err
 	}
+	if w.run.keeper.isOver(w.lease) {
+		if err := w.confirm(ctx); err != nil { // while there are snapshots in which rows can be counted
+			return err
+		}
+	}
 	next, err := w.run.keeper.next(ctx, w.lease)
 	if err != nil {
 		w.lease = nil
