@@ -105,6 +105,18 @@ func TestWithin(t *testing.T) {
 	}
 }
 
+func TestHeldUp(t *testing.T) {
+	t.Parallel()
+	start := time.Unix(1000, 0)
+	spans := []window{{start, start.Add(time.Second)}, {start.Add(2 * time.Second), start.Add(3 * time.Second)}}
+	if got := heldUp([]float64{1, 10, 500, 100}, spans); got != 30 {
+		t.Errorf("%v %%, want 30", got)
+	}
+	if got := heldUp(nil, nil); got != 0 {
+		t.Errorf("%v %% of nothing", got)
+	}
+}
+
 // The epochs of one sync point lie within a moment; the next point is another one.
 func TestSyncPointsOf(t *testing.T) {
 	t.Parallel()

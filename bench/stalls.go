@@ -165,10 +165,10 @@ func (f *stalls) print(w io.Writer) {
 	out := pretty.NewWriter()
 	out.SetOutputMirror(w)
 	out.SetStyle(pretty.StyleLight)
-	out.AppendHeader(pretty.Row{"beside", "commits", "median", "99th percentile", "longest"})
+	out.AppendHeader(pretty.Row{"beside", "commits", "median", "99th percentile", "longest", "in commits above 10"})
 	for _, name := range f.names {
 		took := within(f.beats, f.spans[name]...)
-		out.AppendRow(statistics(name, took))
+		out.AppendRow(append(statistics(name, took), fmt.Sprintf("%.1f %% of the time", heldUp(took, f.spans[name]))))
 	}
 	out.AppendSeparator()
 	var blocked, paused []float64
@@ -180,6 +180,22 @@ func (f *stalls) print(w io.Writer) {
 	out.AppendRow(statistics("writes blocked, as the check says", blocked))
 	out.AppendRow(statistics("applier paused, as the check says", paused))
 	out.Render()
+}
+
+// heldUp is the share of the time, in percent, that the writer spent in commits of more than 10 ms. Percentiles count a commit
+// of a second as one of many; an application that waits for it does not.
+func heldUp(took []float64, spans []window) float64 {
+	const slow = 10
+	var held, all float64
+	for _, t := range took {
+		if t > slow {
+			held += t
+		}
+	}
+	for _, span := range spans {
+		all += milliseconds(span.to.Sub(span.from))
+	}
+	return 100 * held / max(all, 1)
 }
 
 func statistics(name string, numbers []float64) pretty.Row {
