@@ -16,6 +16,7 @@ type member struct {
 	address string
 	server  *server.Server // nil: never reached
 	watch   watch
+	renames renames
 	result  ReplicaResult
 
 	statuses []replication.Status     // of all its channels
