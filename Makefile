@@ -42,7 +42,7 @@ test-images: ## the images for test-matrix: official ones, or built from Debian 
 test-matrix: ## integration tests on MySQL and MariaDB in containers; TRUEUP_TEST_IMAGES=mysql:8.4,...
 	@GO="$(GO)" scripts/test-matrix.sh $(TEST_ARGS)
 
-bench: setup build ## trueup check beside pt-table-checksum; TRUEUP_BENCH_ROWS, TRUEUP_BENCH_PAIRS
+bench: setup build ## trueup check beside pt-table-checksum, and what writers bear; TRUEUP_BENCH_ROWS, TRUEUP_BENCH_PAIRS
 	@scripts/setup-tools.sh bench
 	$(GO) run ./bench -trueup bin/trueup
 
