@@ -33,7 +33,10 @@ type victim struct {
 
 func newVictims(t *testing.T, tp *Topology) (victims []*victim) {
 	t.Helper()
-	program := filepath.Join(buildTrueup(t), "trueup")
+	program, err := victimProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i, replica := range tp.Replicas {
 		v := &victim{t: t, tp: tp, program: program, replica: replica, account: fmt.Sprintf("victim%d", i), stateDir: t.TempDir()}
 		tp.Source.CreateUser(t, v.account, "ALL ON *.*")
@@ -41,6 +44,15 @@ func newVictims(t *testing.T, tp *Topology) (victims []*victim) {
 	}
 	return victims
 }
+
+// victimProgram is trueup, built once for all tests that kill it.
+var victimProgram = sync.OnceValues(func() (string, error) {
+	program := filepath.Join(os.Getenv("XDG_STATE_HOME"), "bin", "trueup")
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", program, "trueup/cmd/trueup").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building trueup: %w\n%s", err, out)
+	}
+	return program, nil
+})
 
 func (v *victim) dsn(n *Node) string {
 	return fmt.Sprintf("%s:%s@tcp(%s)/", v.account, userPassword, n.Address())

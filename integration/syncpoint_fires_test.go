@@ -77,3 +77,43 @@ func fireAtRandom(t *testing.T, replica *Node, on ServerRow) (end func() int) {
 		return <-fired
 	}
 }
+
+// TestSyncpointSwitchNotRenewed takes the connection from the account that renewing the switch needs, and holds the point up for
+// longer than the switch's delay: it goes off, the replica is refused, and its applier runs.
+func TestSyncpointSwitchNotRenewed(t *testing.T) {
+	t.Parallel()
+	EachServer(t, switchNotRenewed, seesAppliers)
+}
+
+func switchNotRenewed(t *testing.T, _ ServerRow) {
+	tp := NewTopology(t, Options{GTID: true})
+	p := newProber(t, tp)
+	tp.Source.Exec(t, "CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY, k INT)")
+	tp.WaitCaughtUp(t)
+	replica := tp.Replica(0)
+	account := replica.Account(proberUser)
+	const workers, delay = 1, 600 * time.Millisecond
+	// A reader, two sessions that control the applier, and the switch's two.
+	limit, unlimited := replica.limitConnections(account, workers+4), replica.limitConnections(account, 0)
+	point, err := p.with(func(o *syncpoint.Options) {
+		o.Workers, o.SwitchDelay, o.Tables = workers, delay, []syncpoint.Table{{Database: "app", Name: "t"}}
+		o.Logger = onLog(logStands, "", func() {
+			replica.Exec(t, "SET SESSION sql_log_bin=0", limit, "SET SESSION sql_log_bin=1")
+			time.Sleep(delay)
+			replica.awaitApplier(t) // the switch went off
+		})
+	}).open(t.Context())
+	replica.Exec(t, "SET SESSION sql_log_bin=0", unlimited, "SET SESSION sql_log_bin=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer point.Close()
+	if failed := point.Failed(0); failed == nil || failed.Code != syncpoint.NotExact && failed.Code != syncpoint.CannotPause {
+		t.Errorf("%v", failed)
+	} else {
+		t.Log(failed)
+	}
+	_ = point.Close()
+	p.leftRunning(t, replica)
+	p.exact(t, "app.t")
+}
