@@ -76,3 +76,60 @@ func TestVerifyTrueupRefusesLessThanAll(t *testing.T) {
 		}
 	}
 }
+
+func TestPercentile(t *testing.T) {
+	t.Parallel()
+	hundred := make([]float64, 100)
+	for i := range hundred {
+		hundred[i] = float64(100 - i)
+	}
+	for _, test := range []struct {
+		numbers []float64
+		p       int
+		want    float64
+	}{{nil, 99, 0}, {[]float64{7}, 50, 7}, {[]float64{7, 9}, 50, 7}, {[]float64{7, 9}, 99, 9}, {hundred, 50, 50}, {hundred, 99, 99}, {hundred, 100, 100}} {
+		if got := percentile(test.numbers, test.p); got != test.want {
+			t.Errorf("%d %% of %v: %v, want %v", test.p, test.numbers, got, test.want)
+		}
+	}
+}
+
+// A write that began before a window and ended in it, or spans it, was held by what happened there.
+func TestWithin(t *testing.T) {
+	t.Parallel()
+	start := time.Unix(1000, 0)
+	at := func(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
+	beats := []beat{{at(0), 5 * time.Millisecond}, {at(10), 100 * time.Millisecond}, {at(111), time.Millisecond}, {at(120), 2 * time.Millisecond}}
+	if got := within(beats, window{at(20), at(30)}, window{at(115), at(121)}); len(got) != 2 || got[0] != 100 || got[1] != 2 {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestHeldUp(t *testing.T) {
+	t.Parallel()
+	start := time.Unix(1000, 0)
+	spans := []window{{start, start.Add(time.Second)}, {start.Add(2 * time.Second), start.Add(3 * time.Second)}}
+	if got := heldUp([]float64{1, 10, 500, 100}, spans); got != 30 {
+		t.Errorf("%v %%, want 30", got)
+	}
+	if got := heldUp(nil, nil); got != 0 {
+		t.Errorf("%v %% of nothing", got)
+	}
+}
+
+// The epochs of one sync point lie within a moment; the next point is another one.
+func TestSyncPointsOf(t *testing.T) {
+	t.Parallel()
+	const epoch = `{"opened_at":"2026-01-02T03:04:05.%03dZ","source_writes_blocked_seconds":0.002,"replicas":[{"applier_paused_seconds":0.0%d},{"applier_paused_seconds":0.01}]}`
+	text := fmt.Sprintf(`{"sync":{"epochs":[`+epoch+`,`+epoch+`,`+epoch+`]}}`, 100, 2, 101, 3, 300, 4)
+	points, err := syncPointsOf([]byte(text))
+	if err != nil || len(points) != 2 {
+		t.Fatalf("%v, %v", points, err)
+	}
+	if points[0].paused != 30*time.Millisecond || points[0].blocked != 2*time.Millisecond || points[1].paused != 40*time.Millisecond {
+		t.Errorf("%+v", points)
+	}
+	if _, err := syncPointsOf([]byte("equal")); err == nil {
+		t.Error("no JSON was accepted")
+	}
+}

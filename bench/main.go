@@ -3,8 +3,12 @@
 // hits both alike. It prints wall time, CPU and memory of the tools and CPU of the servers, and the ratio of each pair. A
 // run of either tool that did not really compare every row of the replica ends the benchmark with an error.
 //
+// Then it measures what writers bear: a connection of its own commits a row of the checked table every millisecond, alone and
+// beside each tool, and how long the commits took is printed with what trueup says of its sync points. The same on MySQL where
+// Docker has an image of it (without pt-table-checksum).
+//
 // Environment: TRUEUP_BENCH_ROWS (default 1000000), TRUEUP_BENCH_PAIRS (default 7, after one pair that only warms up),
-// TRUEUP_BENCH_ARGS (more flags for trueup check, separated by spaces).
+// TRUEUP_BENCH_ARGS (more flags for trueup check, separated by spaces), TRUEUP_BENCH_MYSQL (an image; "none" for no MySQL).
 package main
 
 import (
@@ -23,6 +27,7 @@ import (
 type settings struct {
 	trueup string
 	args   []string
+	mysql  string // image; "" for whichever is there
 	rows   int64
 	pairs  int
 }
@@ -47,6 +52,19 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := race(ctx, s, servers); err != nil {
+		return err
+	}
+	found, err := measureStalls(ctx, s, servers)
+	if err != nil {
+		return err
+	}
+	found.print(os.Stdout)
+	return stallsOnMySQL(ctx, s)
+}
+
+// race runs the tools in turn on servers that do nothing else, and prints what they took.
+func race(ctx context.Context, s settings, servers *servers) error {
 	tools := []tool{newTrueup(s, servers), newChecksum(s, servers)}
 	results := make([][]sample, len(tools))
 	for pair := -1; pair < s.pairs; pair++ {
@@ -65,8 +83,30 @@ func run(ctx context.Context) (err error) {
 	return nil
 }
 
+// stallsOnMySQL measures the same on MySQL, whose tables a check locks for a moment; without one it says so.
+func stallsOnMySQL(ctx context.Context, s settings) (err error) {
+	if s.mysql == "none" {
+		return nil
+	}
+	servers, err := startMySQL(ctx, s.mysql, s.rows)
+	if errors.Is(err, errNoMySQL) && s.mysql == "" {
+		fmt.Fprintln(os.Stderr, "bench: not measured on MySQL:", err)
+		return nil
+	}
+	defer func() { err = errors.Join(err, servers.stop()) }()
+	if err != nil {
+		return err
+	}
+	found, err := measureStalls(ctx, s, servers)
+	if err != nil {
+		return err
+	}
+	found.print(os.Stdout)
+	return nil
+}
+
 func readSettings() (settings, error) {
-	s := settings{rows: 1_000_000, pairs: 7, args: strings.Fields(os.Getenv("TRUEUP_BENCH_ARGS"))}
+	s := settings{rows: 1_000_000, pairs: 7, args: strings.Fields(os.Getenv("TRUEUP_BENCH_ARGS")), mysql: os.Getenv("TRUEUP_BENCH_MYSQL")}
 	flag.StringVar(&s.trueup, "trueup", filepath.Join("bin", "trueup"), "the trueup `program` to measure")
 	flag.Parse()
 	if _, err := os.Stat(s.trueup); err != nil {

@@ -96,7 +96,7 @@ func serverCPU(on *servers) (time.Duration, error) {
 	var total time.Duration
 	for _, pid := range []int{on.source.PID(), on.replica.PID()} {
 		if pid == 0 {
-			return 0, fmt.Errorf("the servers' CPU can be measured only where they run as programs of this machine (%s)", on.source.Runtime())
+			return 0, fmt.Errorf("the servers' CPU can be measured only where they run as programs of this machine (%s)", on.title)
 		}
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil {

@@ -50,7 +50,7 @@ func ratios(one, other []sample, number func(sample) float64) spread {
 
 func printTable(w io.Writer, s settings, on *servers, tools []tool, results [][]sample) {
 	fmt.Fprintf(w, "\n%d rows of %s bytes, one source and one replica, %s, %d CPUs; %d pairs after a warm-up\n",
-		s.rows, on.averageRow, on.source.Runtime(), runtime.NumCPU(), s.pairs)
+		s.rows, on.averageRow, on.title, runtime.NumCPU(), s.pairs)
 	fmt.Fprintln(w, "median (least–greatest); every run verified every row on the replica")
 	out := pretty.NewWriter()
 	out.SetOutputMirror(w)

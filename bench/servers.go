@@ -19,11 +19,24 @@ const (
 	loadLimit = 10 * time.Minute
 	// rowsAtOnce keeps the transactions that are replicated small.
 	rowsAtOnce = 50_000
+	// firstID is the key of the first row.
+	firstID = 1_000_001
 )
 
-// servers is one source with one replica and the account both tools log in with.
+// instance is a server of the benchmark: a program of this machine, or a container.
+type instance interface {
+	AdminEndpoint() server.Endpoint
+	Address() string
+	Port() int
+	PID() int // 0 in a container
+	Stop() error
+}
+
+// servers is one source with one replica and the account all tools log in with.
 type servers struct {
-	source, replica *sandbox.Instance
+	source, replica instance
+	flavor          server.Flavor
+	title           string // what they are
 	password        string
 	averageRow      string // bytes, as the source counts them
 }
@@ -32,18 +45,16 @@ type servers struct {
 func startServers(ctx context.Context, rows int64) (*servers, error) {
 	ctx, cancel := context.WithTimeout(ctx, loadLimit)
 	defer cancel()
-	s := &servers{password: rand.Text()}
-	// The table stays in memory on both sides: the tools are measured, not the disk.
-	memory := fmt.Sprintf("--innodb-buffer-pool-size=%dM", 256+rows/2500)
+	s := &servers{password: rand.Text(), flavor: server.MariaDB}
 	for _, one := range []struct {
 		name   string
-		target **sandbox.Instance
+		target *instance
 	}{{"source", &s.source}, {"replica", &s.replica}} {
-		instance, err := sandbox.Start(ctx, sandbox.Options{Name: one.name, ParallelThreads: 2, Args: []string{memory}})
+		started, err := sandbox.Start(ctx, sandbox.Options{Name: one.name, ParallelThreads: 2, Args: []string{memoryFor(rows)}})
 		if err != nil {
 			return s, err
 		}
-		*one.target = instance
+		*one.target, s.title = started, fmt.Sprint(started.Runtime())
 	}
 	if err := s.replicate(ctx); err != nil {
 		return s, err
@@ -51,19 +62,22 @@ func startServers(ctx context.Context, rows int64) (*servers, error) {
 	return s, s.load(ctx, rows)
 }
 
+// memoryFor keeps the table in memory on both sides: the tools are measured, not the disk.
+func memoryFor(rows int64) string { return fmt.Sprintf("--innodb-buffer-pool-size=%dM", 256+rows/2500) }
+
 func (s *servers) stop() error {
 	var err error
-	for _, instance := range []*sandbox.Instance{s.source, s.replica} {
-		if instance != nil {
-			err = errors.Join(err, instance.Stop())
+	for _, one := range []instance{s.source, s.replica} {
+		if one != nil {
+			err = errors.Join(err, one.Stop())
 		}
 	}
 	return err
 }
 
 // endpoint is the account of the tools on a server.
-func (s *servers) endpoint(instance *sandbox.Instance) server.Endpoint {
-	endpoint := instance.AdminEndpoint()
+func (s *servers) endpoint(on instance) server.Endpoint {
+	endpoint := on.AdminEndpoint()
 	endpoint.User, endpoint.Password = account, server.Secret(s.password)
 	return endpoint
 }
@@ -120,8 +134,11 @@ func (s *servers) load(ctx context.Context, rows int64) error {
 		) ENGINE=InnoDB DEFAULT CHARSET=latin1`,
 	}
 	for first := int64(1); first <= rows; first += rowsAtOnce {
-		statements = append(statements, fmt.Sprintf("INSERT INTO %s.%s (id, k, c, pad) SELECT 1000000 + seq, 10000000 + CRC32(seq) %% 80000000, %s, %s FROM %s.seq_%d_to_%d",
-			database, table, groups(10), groups(5), database, first, min(first+rowsAtOnce-1, rows)))
+		statements = append(statements, fmt.Sprintf("INSERT INTO %s.%s (id, k, c, pad) SELECT %d + seq, 10000000 + CRC32(seq) %% 80000000, %s, %s FROM %s",
+			database, table, firstID-1, groups(10), groups(5), s.numbers(first, min(first+rowsAtOnce-1, rows))))
+	}
+	if s.flavor == server.MySQL {
+		statements = append([]string{fmt.Sprintf("SET SESSION cte_max_recursion_depth=%d", rowsAtOnce)}, statements...)
 	}
 	statements = append(statements, "ANALYZE TABLE "+database+"."+table)
 	source := s.endpoint(s.source)
@@ -131,18 +148,26 @@ func (s *servers) load(ctx context.Context, rows int64) error {
 	if err := s.waitCaughtUp(ctx); err != nil {
 		return err
 	}
-	for _, instance := range []*sandbox.Instance{s.source, s.replica} {
-		records, err := ask(ctx, s.endpoint(instance), fmt.Sprintf(
+	for _, one := range []instance{s.source, s.replica} {
+		records, err := ask(ctx, s.endpoint(one), fmt.Sprintf(
 			"SELECT COUNT(*) AS n, ROUND(AVG(LENGTH(id) + LENGTH(k) + LENGTH(c) + LENGTH(pad))) AS bytes FROM %s.%s", database, table))
 		if err != nil {
 			return err
 		}
 		if got := records[0].Text("n"); got != fmt.Sprint(rows) {
-			return fmt.Errorf("%s holds %s rows instead of %d", instance.Address(), got, rows)
+			return fmt.Errorf("%s holds %s rows instead of %d", one.Address(), got, rows)
 		}
 		s.averageRow = records[0].Text("bytes")
 	}
 	return nil
+}
+
+// numbers is a FROM-able expression with one column, seq, from first to last.
+func (s *servers) numbers(first, last int64) string {
+	if s.flavor == server.MariaDB {
+		return fmt.Sprintf("%s.seq_%d_to_%d", database, first, last)
+	}
+	return fmt.Sprintf("(WITH RECURSIVE n (seq) AS (SELECT %d UNION ALL SELECT seq + 1 FROM n WHERE seq < %d) SELECT seq FROM n) AS numbers", first, last)
 }
 
 // groups is SQL for n groups of eleven digits with dashes between and a dot behind, like sysbench's text columns.
@@ -155,16 +180,20 @@ func groups(n int) string {
 }
 
 func (s *servers) waitCaughtUp(ctx context.Context) error {
-	position, err := ask(ctx, s.endpoint(s.source), "SELECT @@gtid_binlog_pos AS gtid")
+	position, wait := "SELECT @@gtid_binlog_pos AS gtid", "SELECT MASTER_GTID_WAIT('%s', %d) AS result"
+	if s.flavor == server.MySQL {
+		position, wait = "SELECT REPLACE(@@GLOBAL.gtid_executed, '\n', '') AS gtid", "SELECT WAIT_FOR_EXECUTED_GTID_SET('%s', %d) AS result"
+	}
+	end, err := ask(ctx, s.endpoint(s.source), position)
 	if err != nil {
 		return err
 	}
-	waited, err := ask(ctx, s.replica.AdminEndpoint(), fmt.Sprintf("SELECT MASTER_GTID_WAIT('%s', %d) AS result", position[0].Text("gtid"), int(loadLimit.Seconds())))
+	waited, err := ask(ctx, s.replica.AdminEndpoint(), fmt.Sprintf(wait, end[0].Text("gtid"), int(loadLimit.Seconds())))
 	if err != nil {
 		return err
 	}
 	if waited[0].Text("result") != "0" {
-		return fmt.Errorf("the replica %s did not catch up with %s", s.replica.Address(), position[0].Text("gtid"))
+		return fmt.Errorf("the replica %s did not catch up with %s", s.replica.Address(), end[0].Text("gtid"))
 	}
 	return nil
 }

@@ -19,12 +19,12 @@ type throttle struct {
 	run     *run
 	limits  Throttle
 	source  *watched
-	watched []*watched // replicas
+	watched []*watched     // replicas
+	logs    []*upstreamLog // the source's first
 
 	// looking is held during a look, and while a sync point is made: its pause makes every lag unknown.
 	looking sync.Mutex
-	opened  bool       // a sync point was made, or tried; guarded by looking
-	asking  sync.Mutex // guards the source's session during a look
+	opened  bool // a sync point was made, or tried; guarded by looking
 
 	mutex   sync.Mutex
 	busy    finding       // why the run has to wait; zero: it need not
@@ -55,9 +55,10 @@ func (r *run) startThrottle(ctx context.Context) (stop func(), err error) {
 		return func() {}, nil
 	}
 	t := &throttle{run: r, limits: r.request.Throttle, source: &watched{server: r.source}, next: make(chan struct{})}
+	t.logOf(nil)
 	for _, m := range r.members {
 		if r.isUsable(m) {
-			t.watched = append(t.watched, &watched{server: m.server, member: m})
+			t.watched = append(t.watched, &watched{server: m.server, member: m, progress: progress{log: t.logOf(m.upstream)}})
 		}
 	}
 	if err := t.requireVariables(ctx); err != nil {
@@ -80,6 +81,21 @@ func (r *run) startThrottle(ctx context.Context) (stop func(), err error) {
 	}, nil
 }
 
+// logOf is the log that an upstream's replicas follow; nil stands for the source.
+func (t *throttle) logOf(upstream *member) *upstreamLog {
+	for _, log := range t.logs {
+		if log.member == upstream {
+			return log
+		}
+	}
+	log := &upstreamLog{server: t.run.source, member: upstream}
+	if upstream != nil {
+		log.server = upstream.server
+	}
+	t.logs = append(t.logs, log)
+	return log
+}
+
 func (t *throttle) keepLooking(ctx context.Context) {
 	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
@@ -94,8 +110,8 @@ func (t *throttle) keepLooking(ctx context.Context) {
 }
 
 // pass returns when the caller may read its next chunk. Where it has to wait, letGo is called first. An error means that ctx
-// has ended, or that the source's load cannot be read any more.
-func (t *throttle) pass(ctx context.Context, letGo func()) error {
+// has ended, that letGo failed, or that the source's load cannot be read any more.
+func (t *throttle) pass(ctx context.Context, letGo func() error) error {
 	if t == nil {
 		return nil
 	}
@@ -109,8 +125,10 @@ func (t *throttle) pass(ctx context.Context, letGo func()) error {
 			return err
 		}
 		if !held {
+			if err := letGo(); err != nil {
+				return err
+			}
 			held = true
-			letGo()
 			t.enter()
 		}
 		select {
@@ -199,6 +217,9 @@ func (t *throttle) pausing() (done func()) {
 func (t *throttle) close() {
 	for _, w := range append([]*watched{t.source}, t.watched...) {
 		w.close()
+	}
+	for _, log := range t.logs {
+		log.closeSession()
 	}
 }
 

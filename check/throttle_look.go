@@ -2,7 +2,6 @@ package check
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -15,30 +14,18 @@ import (
 
 // watched is a server that the throttle looks at. Only one look at a time uses it.
 type watched struct {
-	server  *server.Server
-	member  *member         // nil: the source
-	session *server.Session // nil: to be opened
-	// marks are ends of the source's log, oldest first, that the replica has not executed yet: it lags as long as the
-	// oldest one is known. That also shows transactions that its receiver does not have, which its own word
-	// (Seconds_Behind_Source) leaves out.
-	marks      []mark
-	last       replication.Position // executed at the last look
-	unreadable time.Time            // since when nothing could be read; zero: it can
+	server     *server.Server
+	member     *member         // nil: the source
+	session    *server.Session // nil: to be opened
+	progress   progress
+	unreadable time.Time // since when nothing could be read; zero: it can
 }
-
-type mark struct {
-	at       time.Time
-	position replication.Position
-}
-
-// mostMarks bounds what is remembered of a replica that lags for hours; the oldest mark, which counts, always stays.
-const mostMarks = 10_000
 
 // look looks at every server and publishes the first reason to wait.
 func (t *throttle) look(ctx context.Context) {
 	t.looking.Lock()
 	defer t.looking.Unlock()
-	found, end, err := t.lookAtSource(ctx)
+	found, err := t.lookAtSource(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return
@@ -49,11 +36,16 @@ func (t *throttle) look(ctx context.Context) {
 		t.publish(found)
 		return
 	}
+	t.lookAtLogs(ctx)
 	findings := make([]finding, len(t.watched))
 	var wait sync.WaitGroup
 	for i, w := range t.watched {
 		if t.run.isUsable(w.member) {
-			wait.Go(func() { findings[i] = t.lookAtReplica(ctx, w, end) })
+			wait.Go(func() {
+				if err := protect(func() error { findings[i] = t.lookAtReplica(ctx, w); return nil }); err != nil {
+					t.fail(err)
+				}
+			})
 		}
 	}
 	wait.Wait()
@@ -68,31 +60,42 @@ func (t *throttle) look(ctx context.Context) {
 	t.publish(found)
 }
 
-// lookAtSource returns why to wait for the source, and a mark at the end of its log.
-func (t *throttle) lookAtSource(ctx context.Context) (found finding, end mark, err error) {
-	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+// lookAtSource returns why to wait for the source, and notes where its log ends.
+func (t *throttle) lookAtSource(ctx context.Context) (found finding, err error) {
+	looked, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
-	found, err = t.source.overload(ctx, t.limits.MaxLoad)
+	found, err = t.source.overload(looked, t.limits.MaxLoad)
 	if err == nil && t.limits.MaxLag > 0 {
-		end.at = time.Now()
-		end.position, err = replication.SourcePosition(ctx, t.source.session)
+		err = t.logs[0].look(looked)
 	}
 	if err != nil {
 		t.source.lost()
-		return finding{"source unreadable", fmt.Sprintf("the load of the source cannot be read, which counts as too much: %v", err)}, mark{}, err
+		return finding{"source unreadable", fmt.Sprintf("the load of the source cannot be read, which counts as too much: %v", err)}, err
 	}
 	t.source.unreadable = time.Time{}
-	return found, end, nil
+	return found, nil
+}
+
+// lookAtLogs notes where the logs of replicas end that others replicate from. One that cannot be read has no end: whoever
+// replicates from it has an unknown lag.
+func (t *throttle) lookAtLogs(ctx context.Context) {
+	var wait sync.WaitGroup
+	for _, log := range t.logs {
+		if log.member != nil && t.run.isUsable(log.member) {
+			wait.Go(func() { _ = log.look(ctx) })
+		}
+	}
+	wait.Wait()
 }
 
 // lookAtReplica returns why to wait for one replica. One that could not be read for the whole of SyncTimeout is given up,
 // so that it does not hold the others.
-func (t *throttle) lookAtReplica(ctx context.Context, w *watched, end mark) finding {
+func (t *throttle) lookAtReplica(ctx context.Context, w *watched) finding {
 	looked, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
 	found, err := w.overload(looked, t.limits.MaxLoad)
 	if err == nil && found == (finding{}) && t.limits.MaxLag > 0 {
-		found, err = t.lagOf(looked, w, end)
+		found, err = t.lagOf(looked, w)
 	}
 	if err == nil {
 		w.unreadable = time.Time{}
@@ -114,7 +117,7 @@ func (t *throttle) lookAtReplica(ctx context.Context, w *watched, end mark) find
 }
 
 // lagOf judges a replica's lag: the longer of what it says and what the positions show.
-func (t *throttle) lagOf(ctx context.Context, w *watched, end mark) (finding, error) {
+func (t *throttle) lagOf(ctx context.Context, w *watched) (finding, error) {
 	status, err := replication.ReadStatus(ctx, w.session, w.member.status.Channel)
 	if err != nil {
 		return finding{}, err
@@ -129,54 +132,19 @@ func (t *throttle) lagOf(ctx context.Context, w *watched, end mark) (finding, er
 		return finding{}, &syncpoint.Unverifiable{Address: w.server.Address(), Code: ReasonLagUnknown,
 			Reason: fmt.Sprintf("it does not say how far it lags (receiver %s, error: %q)", status.ReceiverState, status.ReceiverError)}
 	}
-	behind, err := w.behind(ctx, t, status.Executed, end)
-	if err != nil {
-		return finding{}, err
+	lag := *status.Lag
+	if up := w.progress.log.member; up == nil || t.run.isUsable(up) {
+		behind, err := w.progress.behind(ctx, status.Executed, t.limits.MaxLag)
+		if err != nil {
+			return finding{}, err
+		}
+		lag = max(lag, behind)
 	}
-	lag := max(*status.Lag, behind) - status.Delay
+	lag -= status.Delay
 	if lag <= t.limits.MaxLag {
 		return finding{}, nil
 	}
 	return finding{"lag " + w.server.Address(), fmt.Sprintf("replica %s lags %v, --max-lag %v", w.server.Address(), lag.Round(time.Second), t.limits.MaxLag)}, nil
-}
-
-// behind is how long ago the source's log ended where the replica stands, a second less at the most: 0 where it has executed
-// all of it.
-func (w *watched) behind(ctx context.Context, t *throttle, executed replication.Position, end mark) (time.Duration, error) {
-	moved := executed != w.last
-	w.last = executed
-	if end.position.IsZero() {
-		return 0, errors.New("the end of the source's log is not known")
-	}
-	if len(w.marks) < mostMarks {
-		w.marks = append(w.marks, end)
-	}
-	for len(w.marks) > 0 && !executed.IsZero() && executed.Compare(w.marks[0].position) >= 0 {
-		w.marks = w.marks[1:]
-	}
-	if len(w.marks) == 0 {
-		return 0, nil
-	}
-	if lag := end.at.Sub(w.marks[0].at); moved || lag < t.limits.MaxLag {
-		return lag, nil
-	}
-	// It stands: after a rotation of the log it may have executed everything and stand at another name of the end.
-	same, err := t.samePlace(ctx, executed, end.position)
-	if err != nil {
-		return 0, err
-	}
-	if same {
-		w.marks = nil
-		return 0, nil
-	}
-	return end.at.Sub(w.marks[0].at), nil
-}
-
-// samePlace asks the source; the looks at several replicas share its session.
-func (t *throttle) samePlace(ctx context.Context, a, b replication.Position) (bool, error) {
-	t.asking.Lock()
-	defer t.asking.Unlock()
-	return syncpoint.SamePlace(ctx, t.source.session, a, b)
 }
 
 // overload returns the first limit to load that is exceeded.
@@ -247,8 +215,7 @@ func (w *watched) connect(ctx context.Context) (err error) {
 	return err
 }
 
-// lost notes that nothing could be read. The session is opened anew for the next look: of one that was given up in the
-// middle of a statement nobody knows the state.
+// lost notes that nothing could be read. The session is opened anew for the next look.
 func (w *watched) lost() {
 	w.close()
 	if w.unreadable.IsZero() {

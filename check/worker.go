@@ -116,7 +116,7 @@ func (w *worker) compareAll(ctx context.Context, j job, result *chunkResult) (fa
 
 // prepare makes sure that the worker holds a fresh lease and readers of the task's table in it.
 func (w *worker) prepare(ctx context.Context, t *task) error {
-	if err := w.run.throttle.pass(ctx, w.rest); err != nil {
+	if err := w.run.throttle.pass(ctx, func() error { return w.rest(ctx) }); err != nil {
 		return err
 	}
 	if w.run.keeper.isOver(w.lease) {
@@ -212,11 +212,14 @@ func (w *worker) closeReaders() {
 	w.source, w.replicas = nil, nil
 }
 
-// rest gives the worker's sessions back, and their snapshots with them, while the run waits.
-func (w *worker) rest() {
+// rest gives the worker's sessions back, and their snapshots with them, while the run waits. What was compared is confirmed
+// before: the wait may last for hours, and the run end in it.
+func (w *worker) rest(ctx context.Context) error {
+	err := w.confirm(ctx)
 	w.closeReaders()
 	w.run.keeper.rest(w.lease)
 	w.lease, w.task = nil, nil
+	return err
 }
 
 func (w *worker) close() {

@@ -132,7 +132,9 @@ func describeFlag(flag cli.Flag) (title, usage string) {
 			standard = fmt.Sprint(f.Value)
 		}
 	case *cli.DurationFlag:
-		standard = durationText(f.Value)
+		if f.Value != 0 {
+			standard = durationText(f.Value)
+		}
 	}
 	if standard != "" {
 		usage += " (default" + unbroken + standard + ")"
