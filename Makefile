@@ -22,11 +22,11 @@ demo: setup build ## a private source with two replicas, damaged and checked; st
 	bin/trueup demo
 
 test: setup ## unit, property and integration tests on real servers, with the race detector
-	@scripts/setup-tools.sh race
+	@scripts/setup-tools.sh race galera
 	REQUIRE_SERVERS=1 $(GO) test -race -timeout $(TEST_TIMEOUT) ./...
 
 test-long: setup ## the same and what takes longer, and test-fuzz
-	@scripts/setup-tools.sh race
+	@scripts/setup-tools.sh race galera
 	REQUIRE_SERVERS=1 TRUEUP_TEST_LONG=1 $(GO) test -race -count=1 -timeout 2h ./...
 	@$(MAKE) --no-print-directory test-fuzz
 

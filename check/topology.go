@@ -24,6 +24,9 @@ func (r *run) linkMembers(ctx context.Context, named bool) error {
 		err := r.link(m)
 		switch {
 		case err == nil:
+		case errors.Is(err, replication.ErrOtherSource) && r.unreached() != nil:
+			m.giveUp(string(syncpoint.UpstreamOut), fmt.Sprintf("it does not replicate from the source itself, and whether it does from a replica that could not be reached (%s) cannot be told: %v",
+				r.unreached().address, err))
 		case named && isForeign(err):
 			problems = append(problems, requestErrorf("replica %s does not belong to source %s: %w", m.address, r.source.Address(), err))
 		default:
@@ -43,6 +46,52 @@ func (r *run) linkMembers(ctx context.Context, named bool) error {
 	}
 	if r.request.Journals != nil {
 		r.eachUsable(ctx, func(_ int, m *member) error { return r.settleLeftOpen(ctx, m) })
+	}
+	return r.warnOfErrant(ctx)
+}
+
+// warnOfErrant names transactions that only a replica has. They need not make its data different, but they go to its own
+// replicas, and to the source's other replicas once it is promoted.
+func (r *run) warnOfErrant(ctx context.Context) error {
+	feeds, err := replication.ReadFeeds(ctx, r.control)
+	if err != nil {
+		return err
+	}
+	for _, m := range r.members {
+		if m.server == nil || !m.usable() {
+			continue
+		}
+		if _, ring, err := feeds.From(m.server.Identity(), m.server.Endpoint()); ring || err != nil {
+			continue // the source gets them; where that cannot be told, the sync point says so
+		}
+		errant, err := r.errantOn(ctx, m)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			r.warn("%s: %v", m.address, err)
+		case errant != "":
+			r.warn("%s: it has transactions of its own that the source does not have (%s), written to it directly: where its data is equal all the same, a failover to it would still spread them", m.address, errant)
+		}
+	}
+	return nil
+}
+
+func (r *run) errantOn(ctx context.Context, m *member) (string, error) {
+	session, err := m.server.Session(ctx, server.SessionOptions{})
+	if err != nil {
+		return "", err
+	}
+	defer session.Close()
+	return replication.Errant(ctx, session, r.control)
+}
+
+// unreached is a replica that was not reached, if there is one: another may replicate from it.
+func (r *run) unreached() *member {
+	for _, m := range r.members {
+		if m.server == nil {
+			return m
+		}
 	}
 	return nil
 }

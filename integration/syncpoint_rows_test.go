@@ -20,7 +20,7 @@ func (r ServerRow) proberGrants() string {
 
 func (r ServerRow) proberReads() []string {
 	if r.Flavor == server.MariaDB {
-		return []string{"SELECT", "BINLOG MONITOR", "SLAVE MONITOR"}
+		return []string{"SELECT", "LOCK TABLES", "BINLOG MONITOR", "SLAVE MONITOR"}
 	}
 	return []string{"SELECT", "LOCK TABLES", "REPLICATION CLIENT", "REPLICATION SLAVE"}
 }

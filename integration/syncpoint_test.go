@@ -114,7 +114,7 @@ func (p *prober) checkEpochs(t *testing.T, point *syncpoint.Point) {
 			t.Errorf("epoch %d at %s comes after %s", epoch.ID, epoch.Position, point.Epochs[i-1].Position)
 		}
 		for r := range p.replicas {
-			if replica := epoch.Replicas[r]; !replica.Exact || replica.Executed.IsZero() || replica.Paused <= 0 {
+			if replica := epoch.Replicas[r]; !replica.Exact || replica.Executed.IsZero() || (replica.Paused > 0) != (p.replicas[r].Strategy != syncpoint.Lock) {
 				t.Errorf("epoch %d at %s, replica %d: %+v", epoch.ID, epoch.Position, r, replica)
 			}
 		}
@@ -255,6 +255,7 @@ func (h *whenLogged) Handle(_ context.Context, record slog.Record) error {
 
 // Messages at which tests step in.
 const (
+	logLocks   = "are about to be locked"
 	logArmed   = "switch is armed"
 	logStands  = "the applier stands"
 	logAtEpoch = "stands at the epoch"

@@ -31,6 +31,15 @@ type Candidate struct {
 	Hosts    []string // every address worth a try, in order
 }
 
+// Addresses are where the candidate may be reached, host:port, in the order in which to try them.
+func (c Candidate) Addresses() []string {
+	var addresses []string
+	for _, host := range c.Hosts {
+		addresses = append(addresses, net.JoinHostPort(host, strconv.Itoa(c.Port)))
+	}
+	return addresses
+}
+
 // Discover asks a source who replicates from it: the servers that registered there, and where they gave no
 // address, the clients that read its binary log right now, with the port they reported. A replica whose
 // receiver is not connected cannot be discovered; one that was stopped may be listed until its next heartbeat

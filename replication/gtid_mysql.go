@@ -130,6 +130,17 @@ func coveredBy(r gtidRange, ranges []gtidRange) bool {
 	return slices.ContainsFunc(ranges, func(c gtidRange) bool { return c.first <= r.first && r.last <= c.last })
 }
 
+// ofServer is the part of the set that one server has numbered, all tags included.
+func (s GTIDSet) ofServer(uuid string) GTIDSet {
+	own := map[gtidSource][]gtidRange{}
+	for source, ranges := range s.intervals {
+		if strings.EqualFold(source.uuid, uuid) {
+			own[source] = ranges
+		}
+	}
+	return GTIDSet{intervals: own}
+}
+
 func (s GTIDSet) mySQLString() string {
 	sources := slices.SortedFunc(maps.Keys(s.intervals), func(a, b gtidSource) int {
 		return cmp.Or(strings.Compare(a.uuid, b.uuid), strings.Compare(a.tag, b.tag))

@@ -27,7 +27,9 @@ const (
 	ConditionUnverified  = "unverified"
 	ConditionInterrupted = "interrupted"
 	ConditionTerminated  = "terminated"
-	ConditionPassed      = "passed" // of a self-test only: "equal" would be said of nobody's data
+	ConditionReplicating = "replicating" // of trueup status
+	ConditionStopped     = "stopped"     // of trueup status: a channel of a server does not replicate
+	ConditionPassed      = "passed"      // of a self-test only: "equal" would be said of nobody's data
 )
 
 // precedence orders the conditions: the first one that holds decides the exit code. A signal comes first
@@ -40,9 +42,11 @@ var precedence = []struct {
 	{ConditionTerminated, Terminated, "ended by SIGTERM"},
 	{ConditionInterrupted, Interrupted, "ended by SIGINT"},
 	{ConditionDifferent, Different, "there are differences"},
+	{ConditionStopped, Different, "a server does not replicate: stopped, broken or not connected"},
 	{ConditionFailed, Failed, "an error prevented a complete verdict"},
 	{ConditionUnverified, Unverified, "no difference was seen, but something asked for could not be compared"},
 	{ConditionEqual, OK, "everything that was asked for is verified equal"},
+	{ConditionReplicating, OK, "all that was looked at replicates"},
 	{ConditionPassed, OK, "every planted damage was found exactly, and nothing else"},
 }
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Makes sure that the tools named are there: setup-tools.sh [lint] [race] [bench] [make]
+# Makes sure that the tools named are there: setup-tools.sh [lint] [race] [galera] [bench] [make]
 #   lint   staticcheck, of one version, built from the Go module proxy into .tools/
 #   race   a C compiler, which go test -race needs (Debian packages gcc, libc6-dev)
 #   make   make itself, for .ci/run
+#   galera the Galera library, of which tests make a cluster (Debian package galera-4)
 #   bench  pt-table-checksum, which trueup is measured against (Debian package percona-toolkit)
 # Does nothing, and says nothing, when they are.
 set -euo pipefail
@@ -36,14 +37,20 @@ need_package() {
 	apt_install "$@"
 }
 
+setup_galera() {
+	[ -e /usr/lib/galera/libgalera_smm.so ] && return
+	need_package galera-4 galera-4
+}
+
 for tool in "$@"; do
 	case $tool in
 	lint) setup_lint ;;
 	race) need_package "${CC:-gcc}" gcc libc6-dev ;;
+	galera) setup_galera ;;
 	make) need_package make make ;;
 	bench) need_package pt-table-checksum percona-toolkit ;;
 	*)
-		say "unknown tool $tool: lint, race, make or bench"
+		say "unknown tool $tool: lint, race, galera, make or bench"
 		exit 64
 		;;
 	esac

@@ -32,6 +32,7 @@ var rooms = [][]string{
 	{"check"},
 	{"repair"},
 	{"recovery"},
+	{"internal/overview"},
 	{"report"},
 	{"internal/config", "internal/history", "internal/demo", "internal/guard"},
 	{"internal/selftest"},

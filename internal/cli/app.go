@@ -106,12 +106,14 @@ func newApp(process Process) *cli.App {
 		Writer:                    process.Out,
 		ErrWriter:                 process.Err,
 		ExitErrHandler:            func(*cli.Context, error) {}, // Main decides the exit code
-		Commands:                  []*cli.Command{checkCommand(process), demoCommand(process), versionCommand(process)},
+		Commands:                  []*cli.Command{checkCommand(process), statusCommand(process), auditCommand(process), demoCommand(process), versionCommand(process)},
 	}
 	app.OnUsageError = onUsageError
 	for _, command := range app.Commands {
-		command.OnUsageError = onUsageError
-		command.HideHelp = true
+		for _, c := range append([]*cli.Command{command}, command.Subcommands...) {
+			c.OnUsageError = onUsageError
+			c.HideHelp = true
+		}
 	}
 	return app
 }

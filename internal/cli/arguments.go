@@ -33,7 +33,34 @@ func checkArguments(app *cli.App, args []string) error {
 	if err != nil {
 		return err
 	}
-	return checkFlags(command, args[1:])
+	rest := args[1:]
+	if len(command.Subcommands) > 0 {
+		if command, err = subcommandNamed(command, rest); err != nil {
+			return err
+		}
+		rest = rest[1:]
+	}
+	return checkFlags(command, rest)
+}
+
+// subcommandNamed is the command of a group that the arguments begin with.
+func subcommandNamed(group *cli.Command, args []string) (*cli.Command, error) {
+	var names []string
+	for _, command := range group.Subcommands {
+		if len(args) > 0 && command.Name == args[0] {
+			return command, nil
+		}
+		names = append(names, command.Name)
+	}
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+		return nil, usagef("\"trueup %s\" needs one of its commands first: %s", group.Name, strings.Join(names, ", "))
+	}
+	return nil, usagef("\"trueup %s\" has no command %q%s; it has %s", group.Name, args[0], didYouMean("", args[0], names), strings.Join(names, ", "))
+}
+
+// title is what a command is called after the program's name; one of a group has the group as its category.
+func title(command *cli.Command) string {
+	return strings.TrimSpace(command.Category + " " + command.Name)
 }
 
 // checkLeadingFlag refuses a flag in front of the command, since there are none there, and says where it belongs.
@@ -70,13 +97,10 @@ func checkFlags(command *cli.Command, args []string) error {
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		if arg == "--" {
-			if i+1 < len(args) {
-				return unexpected(command, args[i+1])
-			}
-			return nil
+			return checkOperands(command, args[i+1:])
 		}
 		if !strings.HasPrefix(arg, "-") || arg == "-" {
-			return unexpected(command, arg)
+			return checkOperands(command, args[i:])
 		}
 		flag := flagNamed(command, flagName(arg))
 		if flag == nil {
@@ -91,7 +115,7 @@ func checkFlags(command *cli.Command, args []string) error {
 		if _, isBool := flag.(*cli.BoolFlag); !isBool && !hasValue {
 			i++
 			if i == len(args) {
-				return usagef("--%s needs a value; see \"trueup %s --help\"", name, command.Name)
+				return usagef("--%s needs a value; see \"trueup %s --help\"", name, title(command))
 			}
 			if value = args[i]; strings.HasPrefix(value, "-") && flagNamed(command, flagName(value)) != nil {
 				return usagef("--%s needs a value, but the flag %s follows", name, value)
@@ -102,6 +126,23 @@ func checkFlags(command *cli.Command, args []string) error {
 		if err := checkValue(flag, name, value); err != nil {
 			return err
 		}
+	}
+	return checkOperands(command, nil)
+}
+
+// checkOperands takes what comes after the flags: nothing, or one thing for a command that names it in ArgsUsage.
+func checkOperands(command *cli.Command, operands []string) error {
+	switch {
+	case command.ArgsUsage == "" && len(operands) == 0:
+		return nil
+	case command.ArgsUsage == "":
+		return unexpected(command, operands[0])
+	case len(operands) == 0 || operands[0] == "":
+		return usagef("\"trueup %s\" needs a %s; see \"trueup %s --help\"", title(command), command.ArgsUsage, title(command))
+	case len(operands) > 1 && strings.HasPrefix(operands[1], "-"):
+		return usagef("\"trueup %s\": flags come before %s, and %s comes after it", title(command), command.ArgsUsage, operands[1])
+	case len(operands) > 1:
+		return usagef("\"trueup %s\" takes one %s; what is %q?", title(command), command.ArgsUsage, operands[1])
 	}
 	return nil
 }
@@ -130,7 +171,7 @@ func checkValue(flag cli.Flag, name, value string) error {
 }
 
 func unexpected(command *cli.Command, arg string) error {
-	return usagef("\"trueup %s\" takes flags only; what is %q? See \"trueup %s --help\"", command.Name, arg, command.Name)
+	return usagef("\"trueup %s\" takes flags only; what is %q? See \"trueup %s --help\"", title(command), arg, title(command))
 }
 
 // unknownFlag leaves out a value after =, which may be a secret.
@@ -141,9 +182,9 @@ func unknownFlag(command *cli.Command, arg string) error {
 		names = append(names, flag.Names()[0])
 	}
 	if slices.Contains(plannedFlags[command.Name], flagName(arg)) {
-		return usagef("%s is not built yet; see \"trueup %s --help\" for what this version has", arg, command.Name)
+		return usagef("%s is not built yet; see \"trueup %s --help\" for what this version has", arg, title(command))
 	}
-	return usagef("\"trueup %s\" has no flag %s%s; see \"trueup %s --help\"", command.Name, arg, didYouMean("--", flagName(arg), names), command.Name)
+	return usagef("\"trueup %s\" has no flag %s%s; see \"trueup %s --help\"", title(command), arg, didYouMean("--", flagName(arg), names), title(command))
 }
 
 // plannedCommands and plannedFlags are those of the published command line that this version does not have yet. They are

@@ -54,7 +54,7 @@ func cast(request *check.Request, stateDir string, process Process) (*nets, erro
 		return nil, err
 	}
 	n := &nets{folder: folder, run: request.RunID}
-	n.guard = guard.New(request.Source, n.file)
+	n.guard = guard.New(n.file)
 	request.Recorder, request.Guard, request.Journals = n, n.guard, &n.folder
 	return n, nil
 }
@@ -69,23 +69,27 @@ func journalFolder(stateDir string, process Process) (audit.Folder, error) {
 func (n *nets) Record(ctx context.Context, entry audit.Entry) error {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
-	if n.journal == nil {
-		var err error
-		if n.journal, err = n.folder.Create(n.run); err != nil {
-			return err
-		}
+	if err := n.make(); err != nil {
+		return err
 	}
 	return n.journal.Record(ctx, entry)
 }
 
-// file is the journal's, for the guard; nil where there is none.
+// file is the journal's, for the guard; nil where it cannot be made, of which the first entry will tell.
 func (n *nets) file() *os.File {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
-	if n.journal == nil {
+	if n.make() != nil {
 		return nil
 	}
 	return n.journal.File()
+}
+
+func (n *nets) make() (err error) {
+	if n.journal == nil {
+		n.journal, err = n.folder.Create(n.run)
+	}
+	return err
 }
 
 // drawIn ends the journal and then the guard, which may write into it once this process does not.

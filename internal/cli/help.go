@@ -29,17 +29,33 @@ func helpFor(app *cli.App, args []string) (command *cli.Command, asked bool, err
 		if len(names) == 0 {
 			return nil, true, nil
 		}
-		if command, err = commandNamed(app, names[0]); err == nil && len(names) > 1 {
-			err = usagef("\"trueup help\" takes one command; what is %q?", names[1])
+		if command, err = commandNamed(app, names[0]); err != nil {
+			return nil, true, err
+		}
+		command, names = ofGroup(command, names[1:])
+		if len(names) > 0 {
+			err = usagef("\"trueup help\" takes one command; what is %q?", names[0])
 		}
 		return command, true, err
 	case "--help", "-help", "-h":
 		return nil, true, nil
 	}
 	if command = app.Command(args[0]); command != nil && slices.ContainsFunc(args[1:], isHelpFlag) {
+		command, _ = ofGroup(command, args[1:])
 		return command, true, nil
 	}
 	return nil, false, nil
+}
+
+// ofGroup is the command of a group that the arguments name, or the first one of it; rest are the arguments after it.
+func ofGroup(command *cli.Command, args []string) (found *cli.Command, rest []string) {
+	if len(command.Subcommands) == 0 {
+		return command, args
+	}
+	if named, err := subcommandNamed(command, args); err == nil {
+		return named, args[1:]
+	}
+	return command.Subcommands[0], args
 }
 
 func isHelpFlag(arg string) bool { return arg == "--help" || arg == "-help" || arg == "-h" }
@@ -68,7 +84,7 @@ func writeProgramHelp(out *strings.Builder, app *cli.App) {
 }
 
 func writeCommandHelp(out *strings.Builder, command *cli.Command) {
-	writeParagraph(out, "trueup "+command.Name+": "+command.Usage)
+	writeParagraph(out, "trueup "+title(command)+": "+command.Usage)
 	fmt.Fprintf(out, "Usage: %s\n\n", command.UsageText)
 	for paragraph := range strings.SplitSeq(command.Description, "\n\n") {
 		if paragraph == "" {
@@ -95,7 +111,7 @@ func writeCommandHelp(out *strings.Builder, command *cli.Command) {
 	if len(command.Flags) > 0 {
 		out.WriteString("\n")
 	}
-	writeExitCodes(out, exitCodesOf(command.Name))
+	writeExitCodes(out, exitCodesOf(title(command)))
 }
 
 // describeFlag is what a flag is called, with its value, and what it means, with its default.
@@ -191,6 +207,14 @@ func exitCodesOf(command string) []exitCode {
 	var codes []int
 	words := map[int]string{}
 	switch command {
+	case "status":
+		codes = []int{report.OK, report.Different, report.Failed, report.Unverified, report.Usage, report.Interrupted, report.Terminated}
+		words = map[int]string{report.OK: "all that was looked at replicates", report.Different: "a server does not replicate: stopped, broken or not connected",
+			report.Failed: "the source could not be reached, or an error ended it", report.Unverified: "a server, a journal or a pause's replica could not be read"}
+	case "audit verify":
+		codes = []int{report.OK, report.Different, report.Failed, report.Unverified, report.Usage}
+		words = map[int]string{report.OK: "the journal is whole: as it was written, up to its end", report.Different: "it was changed, or its head is not the expected one",
+			report.Failed: "it could not be read", report.Unverified: "it has no end, or leaves something open: its process lives or was killed"}
 	case "demo":
 		codes = []int{report.OK, report.Failed, report.Usage, report.Interrupted, report.Terminated}
 		words = map[int]string{report.OK: "the check found exactly the damage", report.Failed: "it did not, or an error ended the demo"}

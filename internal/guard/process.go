@@ -32,14 +32,13 @@ const (
 
 // message is one thing that a guard is told.
 type message struct {
-	Source, Replica server.Endpoint
-	Pause           syncpoint.Pause
-	Over            bool
+	Upstream, Replica server.Endpoint
+	Pause             syncpoint.Pause
+	Over              bool
 }
 
 // Process is a guard as the process that is watched sees it. It is safe for concurrent use.
 type Process struct {
-	source  server.Endpoint
 	journal func() *os.File
 
 	mutex   sync.Mutex
@@ -53,13 +52,13 @@ type Process struct {
 }
 
 // New prepares a guard that is started with the first pause. journal returns the file it goes on with; it may return nil.
-func New(source server.Endpoint, journal func() *os.File) *Process {
-	return &Process{source: source, journal: journal, open: map[string]bool{}}
+func New(journal func() *os.File) *Process {
+	return &Process{journal: journal, open: map[string]bool{}}
 }
 
 // Watch tells the guard of a pause, and starts it with the first one. The first error is the last: there is no guard from
 // then on, and later calls return nil.
-func (p *Process) Watch(replica server.Endpoint, pause syncpoint.Pause) error {
+func (p *Process) Watch(upstream, replica server.Endpoint, pause syncpoint.Pause) error {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if p.over {
@@ -72,7 +71,7 @@ func (p *Process) Watch(replica server.Endpoint, pause syncpoint.Pause) error {
 		}
 	}
 	p.open[pause.ID] = true
-	return p.send(message{Source: p.source, Replica: replica, Pause: pause})
+	return p.send(message{Upstream: upstream, Replica: replica, Pause: pause})
 }
 
 // Unwatch tells the guard that a pause is over.

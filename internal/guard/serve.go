@@ -27,7 +27,7 @@ func Serve(messages io.Reader, ready io.Writer, journal *os.File, logger *slog.L
 	var all sync.WaitGroup
 	for _, m := range open {
 		all.Go(func() {
-			end, err := syncpoint.Rescue(context.Background(), m.Source, m.Replica, m.Pause, logger)
+			end, err := syncpoint.Rescue(context.Background(), m.Upstream, m.Replica, m.Pause, logger)
 			if err != nil {
 				logger.Error("the applier of a check that died could not be started", "replica", m.Replica.Address, "error", err)
 				return

@@ -8,21 +8,24 @@ import (
 	"trueup/replication"
 )
 
-// announce makes the pause known before anything is stopped: to the journal, without which nothing is stopped, and to the
-// guard, which a pause can do without. The dead man's switch is armed.
+// watchOver tells the guard of a pause that may come, before the dead man's switch is armed: it disarms that too.
+func (s *stepper) watchOver() {
+	s.pause.Identity, s.pause.Channel = s.replica.Server.Identity(), s.replica.Channel
+	s.pause.Sessions = []uint64{s.control.ID(), s.stopping.ID()}
+	s.watched = s.options.Guard != nil
+	s.tell(func(*Pause) {})
+}
+
+// announce writes the pause into the journal before anything is stopped; without that nothing is. The dead man's switch is armed.
 func (s *stepper) announce(ctx context.Context) error {
 	status, err := s.status(ctx)
 	if err != nil {
 		return err
 	}
-	identity := s.replica.Server.Identity()
-	s.pause.Identity, s.pause.Channel, s.pause.Executed = identity, s.replica.Channel, status.Executed
-	s.pause.Sessions = []uint64{s.control.ID(), s.stopping.ID()}
 	if err := s.record(ctx, KindPause, s.pause.ID, "", s.pauseRecord(status)); err != nil {
 		return s.refuse(JournalUnwritable, err, "its applier was not stopped, since the journal that has to say so before cannot be written (--state-dir chooses another folder)")
 	}
 	s.announced = true
-	s.tell(func(*Pause) {})
 	return nil
 }
 
@@ -32,7 +35,7 @@ func (s *stepper) pauseRecord(status replication.Status) PauseRecord {
 		Replica: s.address(), Flavor: identity.Flavor.String(), Version: identity.VersionText, ServerID: identity.ServerID, ServerUUID: identity.UUID,
 		Hostname: identity.Hostname, Port: identity.Port, DataDir: identity.DataDir, Channel: s.replica.Channel,
 		ExecutedFile: status.Executed.File, ExecutedOffset: status.Executed.Offset, ExecutedGTID: status.ExecutedGTID,
-		Sessions: s.pause.Sessions, SwitchSession: s.deadMan.firstID, SwitchDelaySeconds: s.options.SwitchDelay.Seconds(),
+		Account: s.replica.Server.Endpoint().User, Sessions: s.pause.Sessions, SwitchSession: s.deadMan.firstID, SwitchDelaySeconds: s.options.SwitchDelay.Seconds(),
 		StartStatement: replication.StartApplierStatement(identity, s.replica.Channel),
 	}
 }
@@ -53,17 +56,27 @@ func (s *stepper) record(ctx context.Context, kind, opens, closes string, data a
 // tell changes what is known of the pause and tells the guard, before the step that changes it is taken.
 func (s *stepper) tell(change func(*Pause)) {
 	change(&s.pause)
-	if s.options.Guard == nil || !s.announced {
+	s.pause.Told = time.Now().Round(0)
+	if !s.watched {
 		return
 	}
-	err := protect(func() error { return s.options.Guard.Watch(s.replica.Server.Endpoint(), s.pause) })
-	s.logFailure("telling the guard process of a pause (should this process be killed now, the dead man's switch starts the applier)", err)
+	err := protect(func() error {
+		return s.options.Guard.Watch(s.places.source.Server().Endpoint(), s.replica.Server.Endpoint(), s.pause)
+	})
+	if err != nil {
+		_ = protect(func() error {
+			s.logger.Warn("no guard process watches over this run: should it be killed while an applier stands, only the dead man's switch on the server starts that", "error", err)
+			return nil
+		})
+	}
 }
 
 // stands notes where the applier stands.
 func (s *stepper) stands(status replication.Status) {
 	s.stoppedAt = status.Executed
-	s.tell(func(p *Pause) { p.Stood, p.ShownUntil = status.Executed, status.Until })
+	s.tell(func(p *Pause) {
+		p.Stood, p.StoodGTID, p.ShownUntil = status.Executed, status.ExecutedGTID, status.Until
+	})
 }
 
 // recordPaused says in the journal where the applier stood. The applier need not wait for the disk: done returns when it is there.
@@ -80,9 +93,25 @@ func (s *stepper) recordPaused(ctx context.Context, status replication.Status) (
 // again when this process is gone, and whoever comes next finds the pause open.
 func (s *stepper) conclude() {
 	s.recorded()
-	if !s.announced || s.resumeErr != nil && !stoppedByError(s.resumeErr) {
+	if s.resumeErr != nil && !stoppedByError(s.resumeErr) {
 		return
 	}
+	if s.announced {
+		s.announced = false
+		s.recordEnd()
+	}
+	s.unwatch()
+}
+
+func (s *stepper) unwatch() {
+	if s.watched {
+		s.watched = false
+		s.logFailure("telling the guard process that a pause is over", protect(func() error { return s.options.Guard.Unwatch(s.pause) }))
+	}
+}
+
+// recordEnd closes the pause in the journal.
+func (s *stepper) recordEnd() {
 	end := PauseEnd{Pause: s.pause.ID, How: EndResumed, By: ByRun}
 	switch {
 	case s.resumeErr != nil:
@@ -95,10 +124,6 @@ func (s *stepper) conclude() {
 	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
 	defer cancel()
 	s.logFailure("writing the journal", protect(func() error { return s.record(ctx, KindPauseEnded, "", s.pause.ID, end) }))
-	if s.options.Guard != nil {
-		s.logFailure("telling the guard process that a pause is over", protect(func() error { return s.options.Guard.Unwatch(s.pause) }))
-	}
-	s.announced = false
 }
 
 const recordTimeout = 10 * time.Second

@@ -93,8 +93,8 @@ func serverID(of *server.Server) string {
 // noteReturns reads how far the source has executed the logs of the replicas from which it replicates. It comes before the
 // source's snapshots.
 func (o *opening) noteReturns(ctx context.Context) {
-	for i, s := range o.steppers {
-		if s.back != nil && o.point.failed[i] == nil {
+	for _, s := range o.steppers {
+		if s.back != nil && s.log != nil {
 			s.back.err = s.noteReturn(ctx)
 		}
 	}

@@ -2,6 +2,7 @@ package syncpoint
 
 import (
 	"fmt"
+	"time"
 
 	"trueup/replication"
 )
@@ -13,7 +14,11 @@ const (
 	nothing action = iota // it runs
 	makeRun               // it stands, or runs with UNTIL, because of us
 	leave                 // it stands because of somebody else, or of an error
+	await                 // whose standstill it is cannot be told: its switch decides
 )
+
+// fresh is how long after our first STOP a standstill is taken for ours by that alone.
+const fresh = time.Second
 
 // judge says whose standstill it is, from what the dead process told of its pause and from how the applier stands now. It
 // is ours only where nobody else can have started the applier since:
@@ -21,11 +26,15 @@ const (
 //   - the server still shows the UNTIL with which we started it last (every START replaces that), and it stands at the target,
 //     or a STOP of ours was on its way;
 //   - or it stands exactly where it stood when we last saw it stand, under the same UNTIL;
-//   - or we were stopping it for the first time and never saw it stand.
+//   - or we were stopping it for the first time, no longer than fresh ago, and never saw it stand. Where that was longer ago
+//     (this machine or its processes stood still), the switch, which is due within seconds, is waited for and has the last word.
+//
+// Where the position may be out of date (replication.Status.SeveralDomains) a standstill under our UNTIL is always taken for ours,
+// as the run itself does.
 //
 // Somebody who starts and stops it again while nothing is written on the source leaves no trace; it is then started.
-// same tells whether two positions are one place on the source.
-func (p Pause) judge(now replication.Status, same func(a, b replication.Position) bool) (action, string) {
+// age is how long ago the dead process told this last; same tells whether two positions are one place on the source.
+func (p Pause) judge(now replication.Status, age time.Duration, same func(a, b replication.Position) bool) (action, string) {
 	ourUntil := !p.Target.IsZero() && now.Until.Condition != "" && now.Until.Position == p.Target
 	switch {
 	case now.ApplierRunning && now.Until.Condition == "":
@@ -38,17 +47,24 @@ func (p Pause) judge(now replication.Status, same func(a, b replication.Position
 		return leave, "it was stopped by an error: " + now.ApplierError.String()
 	case p.Left:
 		return leave, "somebody else had stopped it"
-	case ourUntil && (p.Stopping || now.Executed.Compare(p.Target) >= 0 || same(now.Executed, p.Target)):
+	case ourUntil && (p.Stopping || now.SeveralDomains() || now.Executed.Compare(p.Target) >= 0 || same(now.Executed, p.Target)):
 		return makeRun, ""
 	case ourUntil:
 		return leave, fmt.Sprintf("somebody else stopped it at %s, on its way to %s", now.Executed, p.Target)
-	case !p.Stood.IsZero() && now.Executed == p.Stood && now.Until == p.ShownUntil:
+	case !p.Stood.IsZero() && p.standsThere(now) && now.Until == p.ShownUntil:
+		return makeRun, ""
+	case p.Stood.IsZero() && p.Stopping && now.Until == p.ShownUntil && age <= fresh:
 		return makeRun, ""
 	case p.Stood.IsZero() && p.Stopping && now.Until == p.ShownUntil:
-		return makeRun, ""
+		return await, "it was not seen to stand before its switch was due, and stands now"
 	case p.Stood.IsZero():
 		return leave, "somebody else stopped it before it was to be stopped"
 	default:
 		return leave, fmt.Sprintf("somebody else has started it since it stood at %s, and stopped it at %s", p.Stood, now.Executed)
 	}
+}
+
+// standsThere tells whether the applier stands where it was last seen to. Where a position may be out of date, GTIDs say it.
+func (p Pause) standsThere(now replication.Status) bool {
+	return now.Executed == p.Stood || now.SeveralDomains() && now.ExecutedGTID == p.StoodGTID
 }

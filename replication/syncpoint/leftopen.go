@@ -90,7 +90,14 @@ const switchGrace = 2 * time.Second
 // here: since then somebody may have stopped it on purpose.
 func (o OpenPause) Settle(ctx context.Context, session *server.Session, now func() time.Time) (how, why string, err error) {
 	fires := o.At.Add(time.Duration(o.SwitchDelaySeconds*float64(time.Second)) + switchGrace)
+	if o.Account == session.Server().Endpoint().User {
+		fires = o.At // an account sees its own sessions: where there is none, none will fire
+	}
 	for {
+		armed, err := o.armed(ctx, session) // before the status, or it could have fired in between
+		if err != nil {
+			return "", "", err
+		}
 		status, err := replication.ReadStatus(ctx, session, o.Channel)
 		if err != nil {
 			return "", "", err
@@ -100,10 +107,6 @@ func (o OpenPause) Settle(ctx context.Context, session *server.Session, now func
 		}
 		if !status.ApplierRunning && !status.ApplierError.IsZero() {
 			return EndLeft, "it stands with " + status.ApplierError.String(), nil
-		}
-		armed, err := o.armed(ctx, session)
-		if err != nil {
-			return "", "", err
 		}
 		if !armed && !now().Before(fires) {
 			return "", "", o.leftStanding(session.Server(), status)

@@ -23,13 +23,14 @@ type opening struct {
 	readers  []*sourceReader // one a worker, ordered by position once their snapshots are open
 	epochOf  []*Epoch        // of reader i
 	blocked  time.Duration   // how long writers of the checked tables had to wait
+	locking  *locking
 	point    *Point
 
 	notRestarted error // names the replicas whose applier could not be started again
 }
 
 func newOpening(source *server.Server, replicas []Replica, options Options) *opening {
-	o := &opening{options: options, source: source, point: &Point{failed: make([]*Unverifiable, len(replicas))}}
+	o := &opening{options: options, source: source, locking: &locking{held: make(chan struct{}), followed: make(chan struct{})}, point: &Point{failed: make([]*Unverifiable, len(replicas))}}
 	for i, replica := range replicas {
 		s := &stepper{number: i, replica: replica, options: options, logger: options.Logger, bulletin: newBulletin(), gtids: map[replication.Position]string{}, recorded: func() {}}
 		if replica.Server == nil {
@@ -148,17 +149,42 @@ func protect(step func() error) (err error) {
 // pauseStepResume is the part in which appliers stand still. Every stepper resumes its own as soon as it is through or
 // has failed; that waits for nobody, and happens also when the source fails or ctx ends.
 func (o *opening) pauseStepResume(ctx context.Context) error {
-	o.eachStepper(func(s *stepper) error { return s.arm(ctx) })
+	o.eachStepper(func(s *stepper) error {
+		if s.follows() {
+			return nil
+		}
+		return s.arm(ctx)
+	})
 	standing := make(chan replication.Position, len(o.steppers))
-	count := o.count()
+	var following sync.WaitGroup
+	count := 0
+	for i, s := range o.steppers {
+		switch {
+		case o.point.failed[i] != nil:
+		case s.follows():
+			following.Add(1)
+			o.locking.follow = true
+		default:
+			count++
+			o.locking.pause = true
+		}
+	}
+	go func() {
+		following.Wait()
+		close(o.locking.followed)
+	}()
 	ready := make(chan struct{}) // closed once the epochs are there, or will never be
 	var sourceErr error
 	finished := make(chan struct{})
 	go func() {
 		defer close(finished)
 		o.eachStepper(func(s *stepper) error {
-			defer s.resume(ctx)
 			defer s.bulletin.close()
+			if s.follows() {
+				defer following.Done()
+				return s.follow(ctx, o.locking)
+			}
+			defer s.resume(ctx)
 			err := protect(func() error { return s.pauseApplier(ctx) })
 			standing <- s.standsAtSource()
 			if err != nil {
@@ -179,20 +205,12 @@ func (o *opening) pauseStepResume(ctx context.Context) error {
 		}
 		return o.nameEpochs(ctx)
 	})
+	o.locking.let(replication.Position{}, time.Time{}, sourceErr)
 	close(ready)
 	<-finished
 	o.resumeRest(ctx)
+	o.noteFollowers()
 	return sourceErr
-}
-
-// count is how many replicas are still in.
-func (o *opening) count() (count int) {
-	for _, failed := range o.point.failed {
-		if failed == nil {
-			count++
-		}
-	}
-	return count
 }
 
 // farthest waits until every applier stands, or failed to, but not longer than patience after the first one stood,

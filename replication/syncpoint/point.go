@@ -14,8 +14,11 @@ import (
 // Strategy names how a point is made.
 type Strategy string
 
-// Until is the strategy of this version; see the package comment.
-const Until Strategy = "until"
+// The strategies of a point; see the package comment.
+const (
+	Until Strategy = "until"
+	Lock  Strategy = "lock"
+)
 
 // Replica is one replica that a point should hold: its server and the channel that comes from the source, or from another
 // of the replicas. With a nil Server it only keeps its number.
@@ -24,6 +27,8 @@ type Replica struct {
 	Channel string
 	// Upstream is the number, counted from 1, of the replica from which the channel comes; 0: it comes from the source.
 	Upstream int
+	// Strategy is how it is brought to the position: Until, which "" stands for, or Lock.
+	Strategy Strategy
 }
 
 // Options say what a point should be.
@@ -39,8 +44,8 @@ type Options struct {
 	Logger     *slog.Logger
 	FirstEpoch int // number of the first epoch; 0: 1
 
-	// Tables are locked on a MySQL source while the snapshots are opened, all within LockTimeout and for at most
-	// LockHoldMax; MariaDB needs no lock. 0: DefaultLockTimeout, DefaultLockHoldMax.
+	// Tables are locked on the source, all within LockTimeout and for at most LockHoldMax: on MySQL while the snapshots are opened;
+	// on MariaDB only where a replica's strategy is Lock; there until its snapshots are open too. 0: DefaultLockTimeout, DefaultLockHoldMax.
 	Tables      []Table
 	LockTimeout time.Duration
 	LockHoldMax time.Duration

@@ -18,13 +18,13 @@ const rescueTimeout = 60 * time.Second
 
 // Rescue undoes a pause whose process is dead: it ends that process's sessions on the replica, makes the applier run as
 // it was found where it is ours to start (see judge), and disarms the dead man's switch, which could else start an applier that
-// somebody stops a moment later. source is asked only where two positions may be one place.
+// somebody stops a moment later. upstream, whose log the replica executes, is asked only where two positions may be one place.
 //
 // The error says that this could not be done within a minute; the switch is left armed then.
-func Rescue(ctx context.Context, source, replica server.Endpoint, pause Pause, logger *slog.Logger) (PauseEnd, error) {
+func Rescue(ctx context.Context, upstream, replica server.Endpoint, pause Pause, logger *slog.Logger) (PauseEnd, error) {
 	ctx, cancel := context.WithTimeout(ctx, rescueTimeout)
 	defer cancel()
-	r := &rescue{source: source, pause: pause, logger: logger}
+	r := &rescue{upstream: upstream, pause: pause, logger: logger}
 	for {
 		end, err := r.attempt(ctx, replica)
 		if err == nil {
@@ -38,11 +38,11 @@ func Rescue(ctx context.Context, source, replica server.Endpoint, pause Pause, l
 }
 
 type rescue struct {
-	source  server.Endpoint
-	replica *server.Server
-	control *server.Session
-	pause   Pause
-	logger  *slog.Logger
+	upstream server.Endpoint
+	replica  *server.Server
+	control  *server.Session
+	pause    Pause
+	logger   *slog.Logger
 }
 
 func (r *rescue) attempt(ctx context.Context, endpoint server.Endpoint) (end PauseEnd, err error) {
@@ -71,9 +71,18 @@ func (r *rescue) settle(ctx context.Context) (PauseEnd, error) {
 	if err != nil {
 		return end, err
 	}
-	act, why := r.pause.judge(status, func(a, b replication.Position) bool { return r.same(ctx, a, b) })
+	act, why := r.pause.judge(status, time.Since(r.pause.Told), func(a, b replication.Position) bool { return r.same(ctx, a, b) })
+	if act == await {
+		armed, err := r.armed(ctx)
+		if err == nil && len(armed) > 0 {
+			err = errSwitchDue
+		}
+		if err != nil {
+			return end, err
+		}
+	}
 	switch act {
-	case leave:
+	case leave, await:
 		end.How, end.Why = EndLeft, why
 	case nothing:
 		end.Why = foundRunning
@@ -106,19 +115,25 @@ func (r *rescue) run(ctx context.Context) error {
 
 // disarm ends the sessions of the switch and tells whether one had begun to act.
 func (r *rescue) disarm(ctx context.Context) (acting bool, err error) {
-	armed, err := ArmedSwitches(ctx, r.control)
+	armed, err := r.armed(ctx)
 	if err != nil {
 		return false, err
 	}
 	var sessions []uint64
 	for _, armed := range armed {
-		if armed.Pause == r.pause.ID {
-			sessions = append(sessions, armed.Session)
-			acting = acting || !armed.Asleep
-		}
+		sessions = append(sessions, armed.Session)
+		acting = acting || !armed.Asleep
 	}
 	return acting, r.endSessions(ctx, sessions)
 }
+
+// armed are the sessions of the pause's switch.
+func (r *rescue) armed(ctx context.Context) ([]Switch, error) {
+	all, err := ArmedSwitches(ctx, r.control)
+	return slices.DeleteFunc(all, func(armed Switch) bool { return armed.Pause != r.pause.ID }), err
+}
+
+var errSwitchDue = errors.New("whose standstill it is cannot be told; its switch on the server is waited for")
 
 var errSessionStays = errors.New("a killed session is still there: the server waits for its statement")
 
@@ -161,20 +176,19 @@ func (r *rescue) ours(ctx context.Context, sessions []uint64) ([]uint64, error) 
 	return left, nil
 }
 
-// same asks the source; where it cannot say, positions in two files are taken for one place: a replica at the end of a
+// same asks the upstream; where it cannot say, positions in two files are taken for one place: a replica at the end of a
 // file that was rotated is what makes the question.
 func (r *rescue) same(ctx context.Context, a, b replication.Position) bool {
-	source, err := server.Open(ctx, r.source)
+	upstream, err := server.Open(ctx, r.upstream)
 	if err != nil {
 		return a.File != b.File
 	}
-	defer source.Close()
-	session, err := source.Session(ctx, server.SessionOptions{})
+	defer upstream.Close()
+	session, err := upstream.Session(ctx, server.SessionOptions{})
 	if err != nil {
 		return a.File != b.File
 	}
 	defer session.Close()
-	asked := &places{source: session, heads: map[string]head{}, doubts: map[replication.Position]*doubt{}}
-	same, err := asked.same(ctx, a, b)
+	same, err := SamePlace(ctx, session, a, b)
 	return same || err != nil && a.File != b.File
 }

@@ -21,13 +21,14 @@ type sourceReader struct {
 
 // openSourceSnapshots opens the workers' snapshots on the source and orders them by position. MariaDB tells each
 // session the position of its snapshot, so nobody has to wait. MySQL does not: there the checked tables are locked for
-// reading for the moment in which the position is read and the snapshots are opened.
+// reading for the moment in which the position is read and the snapshots are opened. Where replicas are read under the lock, it is
+// held until they are through.
 // None is opened before the given position, the farthest at which an applier stands.
 func (o *opening) openSourceSnapshots(ctx context.Context, notBefore replication.Position) error {
-	if o.source.Identity().Flavor == server.MariaDB {
+	if o.source.Identity().Flavor == server.MariaDB && !o.locking.follow {
 		return o.openEachAtItsPosition(ctx, notBefore)
 	}
-	return o.openUnderLock(ctx)
+	return o.openUnderLock(ctx, notBefore)
 }
 
 // openEachAtItsPosition opens the snapshots at once, learns their positions and orders them.
@@ -116,8 +117,9 @@ func (o *opening) existing(ctx context.Context) ([]Table, error) {
 	return left, nil
 }
 
-// openUnderLock opens the snapshots while nothing can be committed to the checked tables.
-func (o *opening) openUnderLock(ctx context.Context) error {
+// lock locks the checked tables.
+func (o *opening) lock(ctx context.Context) (*tableLock, error) {
+	o.options.Logger.Debug("the checked tables are about to be locked", "source", o.source.Address())
 	lock, err := lockTables(ctx, o.source, o.options.Tables, o.options.LockTimeout, o.options.LockHoldMax)
 	if server.IsNoSuchTable(err) {
 		// A table was dropped or renamed since it was listed; whoever reads it will say so.
@@ -126,14 +128,47 @@ func (o *opening) openUnderLock(ctx context.Context) error {
 			lock, err = lockTables(ctx, o.source, left, o.options.LockTimeout, o.options.LockHoldMax)
 		}
 	}
+	return lock, err
+}
+
+// openUnderLock opens the snapshots while nothing can be committed to the checked tables.
+func (o *opening) openUnderLock(ctx context.Context, notBefore replication.Position) error {
+	lock, err := o.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer lock.release()
+	if o.locking.follow {
+		if err := o.refusePrepared(ctx); err != nil {
+			return err
+		}
+	}
 	position, err := o.places.end(ctx)
 	if err != nil {
 		return err
 	}
+	if o.source.Identity().Flavor == server.MariaDB && o.locking.pause {
+		err = o.openEachAtItsPosition(ctx, notBefore) // for those that are stepped the other tables count too
+	} else {
+		err = o.openAllAt(ctx, position)
+	}
+	if err != nil {
+		return err
+	}
+	if o.locking.follow {
+		const margin = 100 * time.Millisecond
+		o.locking.let(position, lock.heldSince.Add(lock.holdMax-min(margin, lock.holdMax/4)), nil)
+		<-o.locking.followed
+	}
+	o.blocked, err = lock.proveHeld(ctx)
+	if err != nil && o.source.Identity().Flavor == server.MariaDB {
+		o.locking.lost, err = err, nil // those that are stepped need no lock
+	}
+	return err
+}
+
+// openAllAt opens the snapshots at one position, at which the tables are locked.
+func (o *opening) openAllAt(ctx context.Context, position replication.Position) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	for _, reader := range o.readers {
 		group.Go(func() error {
@@ -141,9 +176,5 @@ func (o *opening) openUnderLock(ctx context.Context) error {
 			return reader.session.Exec(groupCtx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	o.blocked, err = lock.proveHeld(ctx)
-	return err
+	return group.Wait()
 }

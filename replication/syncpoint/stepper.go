@@ -35,16 +35,17 @@ type stepper struct {
 	logger  *slog.Logger
 	places  *places
 
-	control   *server.Session
-	stopping  *server.Session // STOP has a connection of its own: it can hang, and is then cut off
-	readers   []*server.Session
-	deadMan   *deadMan
-	stopped   bool   // we have stopped the applier, or may have
-	pending   uint64 // session whose STOP we did not see end; 0: none
-	stoppedAt replication.Position
-	pausedAt  time.Time
-	ran       time.Duration // on its way to positions since then
-	epochs    []*Epoch      // in which this replica stands
+	control    *server.Session
+	stopping   *server.Session // STOP has a connection of its own: it can hang, and is then cut off
+	readers    []*server.Session
+	deadMan    *deadMan
+	stopped    bool   // we have stopped the applier, or may have
+	pending    uint64 // session whose STOP we did not see end; 0: none
+	stoppedAt  replication.Position
+	pausedAt   time.Time
+	ran        time.Duration      // on its way to positions since then
+	epochs     []*Epoch           // in which this replica stands
+	followedAt replication.Status // under the lock
 
 	upstream   *stepper // nil: the source
 	depth      int      // how many replicas lie between the source and this one
@@ -57,7 +58,8 @@ type stepper struct {
 	resumeErr  error
 
 	pause     Pause  // what others have to know of it
-	announced bool   // others know of it
+	watched   bool   // the guard knows of it
+	announced bool   // the journal names it
 	recorded  func() // waits for the journal
 }
 

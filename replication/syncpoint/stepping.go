@@ -13,8 +13,10 @@ import (
 // arm arms the dead man's switch and makes the pause known to those who would have to end it.
 func (s *stepper) arm(ctx context.Context) error {
 	s.pause.ID = rand.Text()
+	s.watchOver()
 	armed, err := armDeadMan(ctx, s.replica, s.pause.ID, s.options.SwitchDelay, s.logger)
 	if err != nil {
+		s.unwatch()
 		return s.refuse(CannotPause, err, "its applier was not stopped, since nothing would have started it had this process died")
 	}
 	s.deadMan = armed

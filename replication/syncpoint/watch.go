@@ -2,6 +2,7 @@ package syncpoint
 
 import (
 	"context"
+	"time"
 
 	"trueup/internal/audit"
 	"trueup/replication"
@@ -15,9 +16,9 @@ type Recorder interface {
 
 // Guard outlives this process, and undoes (see Rescue) the pauses it was told of when this process is gone.
 type Guard interface {
-	// Watch is called before the applier is stopped and whenever more is known of its pause. It must not block for long.
-	// After an error the pause goes on without a guard.
-	Watch(server.Endpoint, Pause) error
+	// Watch is called before anything is done to the applier and whenever more is known of its pause. It must not block for long.
+	// After an error the pause goes on without a guard. upstream is the server whose log the replica executes.
+	Watch(upstream, replica server.Endpoint, pause Pause) error
 	// Unwatch says that there is nothing left to undo.
 	Unwatch(Pause) error
 }
@@ -27,16 +28,18 @@ type Pause struct {
 	ID       string
 	Identity server.Identity
 	Channel  string
-	Executed replication.Position // before it was stopped
 	// Sessions are ours on the replica that may still have a STOP or START of ours under way.
 	Sessions []uint64
 	// Stopping: a STOP of ours was or is being sent, after the last START of ours.
 	Stopping bool
 	// Stood is where the applier stood when last looked at, and ShownUntil what its status said of UNTIL there.
 	Stood      replication.Position
+	StoodGTID  string
 	ShownUntil replication.Until
 	// Target is the last position to which we have started it; none yet: no position.
 	Target replication.Position
+	// Told is when this was so, by the clock of this machine.
+	Told time.Time
 	// Left: somebody else stopped it, so it is not to be started.
 	Left bool
 }
@@ -65,6 +68,7 @@ type PauseRecord struct {
 	ExecutedFile   string   `json:"executed_file"`
 	ExecutedOffset uint64   `json:"executed_position"`
 	ExecutedGTID   string   `json:"executed_gtid"`
+	Account        string   `json:"account"` // user name
 	Sessions       []uint64 `json:"sessions"`
 	// SwitchSession is the armed switch's connection at the time of the entry; those that replace it carry the pause's
 	// name in their statement as well.
