@@ -54,7 +54,7 @@ func (r *run) loadRound(ctx context.Context, selector *schema.Selector) (err err
 	}
 	r.replicaCatalogs = make([]*schema.Catalog, len(r.members))
 	r.eachUsable(ctx, func(i int, m *member) error {
-		session, err := m.server.Session(ctx, server.SessionOptions{})
+		session, err := m.server.Session(ctx, server.SessionOptions{Reopens: true})
 		if err != nil {
 			return err
 		}
@@ -144,7 +144,7 @@ func (r *run) waitForDefinitions(ctx context.Context, session *server.Session, m
 	case !m.clustered:
 		return r.waitInTurn(ctx, session, m, target)
 	}
-	source, err := r.source.Session(ctx, server.SessionOptions{})
+	source, err := r.source.Session(ctx, server.SessionOptions{Reopens: true})
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (r *run) waitInTurn(ctx context.Context, session *server.Session, m *member
 	if m.upstream == nil {
 		return r.waitUntilPassed(ctx, session, m, target)
 	}
-	above, err := m.upstream.server.Session(ctx, server.SessionOptions{})
+	above, err := m.upstream.server.Session(ctx, server.SessionOptions{Reopens: true})
 	if err != nil {
 		return err
 	}

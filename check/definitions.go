@@ -22,7 +22,7 @@ func (r *run) confirmDefinitions(ctx context.Context) error {
 	var source *schema.Catalog
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		session, err := r.reconnect(groupCtx, r.source, server.SessionOptions{})
+		session, err := r.reconnect(groupCtx, r.source, server.SessionOptions{Reopens: true})
 		if err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func (r *run) confirmDefinitions(ctx context.Context) error {
 }
 
 func loadOn(ctx context.Context, m *member, selector *schema.Selector) (*schema.Catalog, error) {
-	session, err := m.server.Session(ctx, server.SessionOptions{})
+	session, err := m.server.Session(ctx, server.SessionOptions{Reopens: true})
 	if err != nil {
 		return nil, err
 	}

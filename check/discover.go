@@ -56,7 +56,7 @@ func (r *run) discoverBelow(ctx context.Context, m *member) {
 }
 
 func (r *run) candidatesOf(ctx context.Context, m *member) ([]replication.Candidate, []string, error) {
-	session, err := m.server.Session(ctx, server.SessionOptions{})
+	session, err := m.server.Session(ctx, server.SessionOptions{Reopens: true})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -39,7 +39,7 @@ func (w *watch) read(ctx context.Context, names []schema.Name) (schema.Identitie
 	defer w.mutex.Unlock()
 	for first := true; ; first = false {
 		if w.open == nil {
-			session, err := w.server.Session(ctx, server.SessionOptions{})
+			session, err := w.server.Session(ctx, server.SessionOptions{Reopens: true})
 			if err != nil {
 				return nil, err
 			}

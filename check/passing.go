@@ -14,7 +14,7 @@ import (
 // source replicates from the replica as well (dual masters), it also waits until the source has executed what was written there.
 // source is a session on the source without a snapshot; from is its position. Errors are the servers', or a *syncpoint.Unverifiable.
 func (r *run) awaitPassed(ctx context.Context, m *member, source *server.Session, from replication.Position) error {
-	session, err := m.server.Session(ctx, server.SessionOptions{})
+	session, err := m.server.Session(ctx, server.SessionOptions{Reopens: true})
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func (r *run) connectSource(ctx context.Context) error {
 	}
 	r.source, r.watch.server = source, source
 	r.result.Source.Identity = source.Identity()
-	if r.control, err = source.Session(ctx, server.SessionOptions{}); err != nil {
+	if r.control, err = source.Session(ctx, server.SessionOptions{Reopens: true}); err != nil {
 		return err
 	}
 	if err := r.requirePrivileges(ctx, r.control, server.RoleSource, nil); err != nil {
@@ -151,7 +151,7 @@ func (r *run) reach(ctx context.Context, m *member, endpoint server.Endpoint) {
 
 // inspect checks the account's privileges on a replica and reads its channels and settings.
 func (r *run) inspect(ctx context.Context, m *member) error {
-	session, err := m.server.Session(ctx, server.SessionOptions{})
+	session, err := m.server.Session(ctx, server.SessionOptions{Reopens: true})
 	if err != nil {
 		return err
 	}

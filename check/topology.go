@@ -84,7 +84,7 @@ func (r *run) warnOfErrant(ctx context.Context) error {
 }
 
 func (r *run) errantOn(ctx context.Context, m *member) (string, error) {
-	session, err := m.server.Session(ctx, server.SessionOptions{})
+	session, err := m.server.Session(ctx, server.SessionOptions{Reopens: true})
 	if err != nil {
 		return "", err
 	}
@@ -183,7 +183,7 @@ func (r *run) linkUpstream(ctx context.Context, m *member) {
 }
 
 func (r *run) readUpstream(ctx context.Context, m, up *member) error {
-	session, err := up.server.Session(ctx, server.SessionOptions{})
+	session, err := up.server.Session(ctx, server.SessionOptions{Reopens: true})
 	if err != nil {
 		return err
 	}

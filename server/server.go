@@ -103,7 +103,16 @@ func (s *Server) Close() error {
 
 // Session opens a connection of its own with canonical settings. It fails with *ConnectError when the server
 // cannot be reached, and with *IdentityChangedError when another server answers.
-func (s *Server) Session(ctx context.Context, options SessionOptions) (*Session, error) {
+func (s *Server) Session(ctx context.Context, options SessionOptions) (session *Session, err error) {
+	for try := 0; ; try++ { // somebody may end it (KILL) before it is of any use
+		session, err = s.open(ctx, options)
+		if try == mostReopened || !IsConnectionLost(err) || errors.As(err, new(*ConnectError)) {
+			return session, err
+		}
+	}
+}
+
+func (s *Server) open(ctx context.Context, options SessionOptions) (*Session, error) {
 	db := s.plain
 	if options.MultiStatements {
 		db = s.multi
@@ -113,7 +122,7 @@ func (s *Server) Session(ctx context.Context, options SessionOptions) (*Session,
 	if err != nil {
 		return nil, err
 	}
-	session := &Session{server: s, conn: conn, link: holder.link}
+	session := &Session{server: s, conn: conn, link: holder.link, options: options}
 	err = s.promptly(ctx, func(ctx context.Context) error {
 		if err := session.prepareFor(ctx, options); err != nil || !options.Reader {
 			return err

@@ -16,6 +16,9 @@ type SessionOptions struct {
 	// Reader makes the session fit for reading rows to compare: stored bytes instead of converted text
 	// (character_set_results=NULL), no binary logging where the account may switch it off.
 	Reader bool
+	// Reopens is for a session that only reads, one statement at a time, and keeps nothing on the server: when its connection is lost
+	// (KILL, a network), Records opens it anew and asks again. Transactions, settings, locks and Exec are not for it.
+	Reopens bool
 	// MultiStatements allows several statements in one packet.
 	MultiStatements bool
 	// WaitTimeout is @@wait_timeout of the session: how long the server keeps it without a word from us,
@@ -30,7 +33,9 @@ type Session struct {
 	server *Server
 	conn   *sql.Conn
 	id     uint64
-	link   *listeningConn
+	// options are those it was opened with.
+	options SessionOptions
+	link    *listeningConn
 	// wire is the connection's wire while rows can be taken from it; nil where it is encrypted.
 	wire *wire
 	// binlogOff is true when the session logs nothing to the binary log.
@@ -87,8 +92,25 @@ func (r Record) Text(names ...string) string {
 // Names are the column names in the order the server sent them.
 func (r Record) Names() []string { return r.names }
 
+// mostReopened is how often in a row a session is opened anew before its connection counts as lost.
+const mostReopened = 3
+
 // Records runs a query and returns every row. It is for small results: status, metadata.
 func (s *Session) Records(ctx context.Context, query string, args ...any) ([]Record, error) {
+	records, err := s.records(ctx, query, args...)
+	for try := 0; try < mostReopened && s.options.Reopens && IsConnectionLost(err); try++ {
+		fresh, openErr := s.server.Session(ctx, s.options)
+		if openErr != nil {
+			return nil, err
+		}
+		_ = s.Close()
+		*s = *fresh
+		records, err = s.records(ctx, query, args...)
+	}
+	return records, err
+}
+
+func (s *Session) records(ctx context.Context, query string, args ...any) ([]Record, error) {
 	if s.conn == nil {
 		return nil, s.wrap(sql.ErrConnDone, query)
 	}
