@@ -67,9 +67,10 @@ type listener struct {
 
 // silence is what was found out since the last byte came.
 type silence struct {
-	since time.Time
-	last  doing
-	looks int
+	since     time.Time
+	last      doing
+	looks     int       // that found the same, in a row
+	lastSince time.Time // when the first of them began
 }
 
 // patience is how long a read waits before the server is asked; 0: for ever.
@@ -82,25 +83,28 @@ func (l *listener) patience() time.Duration {
 
 // judge asks the server, and returns why the connection is given up; nil while it is to be waited for.
 func (l *listener) judge(s *silence) error {
+	began := time.Now()
 	found := l.ask()
-	if s.looks++; found != s.last {
-		s.last, s.looks = found, 1
-	}
-	silent := time.Since(s.since)
-	switch found {
-	case waiting, stuck, gone:
-		if s.looks < looksTillLost {
-			return nil
-		}
-	case unreachable:
-		if silent < unreachableTimes*l.patience() {
-			return nil
-		}
-	default:
+	if !s.see(found, began, time.Now(), l.patience()) {
 		return nil
 	}
 	l.end(found)
-	return &SilentError{Address: l.server.Address(), Silent: silent, Why: deadText[found]}
+	return &SilentError{Address: l.server.Address(), Silent: time.Since(s.since), Why: deadText[found]}
+}
+
+// see takes in what a look found that began and ended at the given times, and tells whether the connection is lost.
+func (s *silence) see(found doing, began, ended time.Time, patience time.Duration) bool {
+	if s.looks++; found != s.last {
+		s.last, s.looks, s.lastSince = found, 1, began
+	}
+	switch found {
+	case waiting, stuck, gone:
+		return s.looks >= looksTillLost
+	case unreachable:
+		return ended.Sub(s.lastSince) >= unreachableTimes*patience
+	default:
+		return false
+	}
 }
 
 // ask finds out over a connection of its own what the server does for the silent one.
