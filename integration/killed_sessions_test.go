@@ -40,6 +40,7 @@ func TestSessionsKilledAtAnyTime(t *testing.T) {
 
 func (l *links) killRound(t *testing.T, round int, strategy check.Strategy) *check.Result {
 	t.Helper()
+	l.tp.Source.Exec(t, "DELETE FROM app.w1 WHERE id > 300") // the writer makes it larger and larger
 	request := l.request(strategy)
 	request.Size.Rows = 2
 	if strategy == check.Recheck { // opens snapshots for each chunk, and waits for the replica where rows are on their way
