@@ -62,7 +62,7 @@ func (r *run) loadRound(ctx context.Context, selector *schema.Selector) (err err
 		if err := r.waitForDefinitions(ctx, session, m, target); err != nil {
 			return err
 		}
-		r.replicaCatalogs[i], err = schema.Load(ctx, session, selector)
+		r.replicaCatalogs[i], err = m.load(ctx, session, selector)
 		return err
 	})
 	return nil
@@ -76,6 +76,9 @@ func (r *run) definitionDifferences() []SchemaDifference {
 			continue
 		}
 		for _, difference := range differingTables(r.sourceCatalog, r.replicaCatalogs[i]) {
+			if replicated, _ := m.replicates(difference.Database, difference.Table); !replicated {
+				continue // what does not come from the source need not be the same
+			}
 			all = append(all, SchemaDifference{Replica: m.address, Difference: difference})
 		}
 	}

@@ -91,7 +91,8 @@ type ReplicaResult struct {
 	ServerInfo
 	Strategy   Strategy // that was used
 	Channel    string
-	Upstream   string // address of the replica it replicates from; empty: the source
+	Upstream   string         // address of the replica it replicates from; empty: the source
+	Renamed    []DatabaseName // databases that replication has renamed, in the source's order
 	Verdict    Verdict
 	ReasonCode string // empty when the verdict needs none; see docs/reasons.md
 	Reason     string // one sentence for a person

@@ -20,6 +20,7 @@ type member struct {
 	strategy  Strategy
 	clustered bool    // it is a member of the source's own cluster
 	back      *string // the channel by which the source replicates from it
+	renames   renames
 	result    ReplicaResult
 
 	statuses []replication.Status     // of all its channels

@@ -53,7 +53,7 @@ func (r *run) linkMembers(ctx context.Context, named bool) error {
 	if r.request.Journals != nil {
 		r.eachUsable(ctx, func(_ int, m *member) error { return r.settleLeftOpen(ctx, m) })
 	}
-	return r.warnOfErrant(ctx)
+	return errors.Join(r.readRenames(ctx), r.warnOfErrant(ctx))
 }
 
 // warnOfErrant names transactions that only a replica has. They need not make its data different, but they go to its own
@@ -214,14 +214,19 @@ func (r *run) readUpstream(ctx context.Context, m, up *member) error {
 	return err
 }
 
-// replicates tells whether a table's changes come all the way from the source to the replica; see replication.Status.
+// replicates tells whether a table's changes come all the way from the source to the replica, where it may have another name;
+// see replication.Status and member.renames.
 func (m *member) replicates(database, table string) (replicated bool, reason string) {
+	if why := m.renames.mixed[database]; why != "" {
+		return false, why
+	}
 	var uncertain []string
 	if up := m.upstream; up != nil {
 		through, reason := up.replicates(database, table)
 		if !through {
 			return false, fmt.Sprintf("it does not reach %s: %s", up.address, reason)
 		}
+		database = up.nameOf(database)
 		logged, filtered := up.logged.Logs(database)
 		if !logged {
 			return false, fmt.Sprintf("%s does not pass it on: %s", up.address, filtered)

@@ -145,7 +145,7 @@ func (w *worker) prepare(ctx context.Context, t *task) error {
 	for _, i := range t.replicas {
 		switch session := next.Replicas[i]; {
 		case session != nil:
-			w.replicas[i] = checksum.NewReader(t.layout, session)
+			w.replicas[i] = checksum.NewReader(w.run.layoutOn(i, t), session)
 		default:
 			code, reason := w.run.members[i].result.ReasonCode, w.run.members[i].result.Reason
 			if failed := next.held.point.Failed(i); failed != nil && failed.Code != syncpoint.LeftOut {

@@ -99,10 +99,12 @@ func epochReplicaOf(r check.EpochReplica) EpochReplica {
 
 func replicaOf(r check.ReplicaResult) Replica {
 	return Replica{
-		Server: serverOf(r.ServerInfo), Strategy: string(r.Strategy), Channel: r.Channel, Upstream: r.Upstream,
+		Server: serverOf(r.ServerInfo), Strategy: string(r.Strategy), Channel: r.Channel, Upstream: r.Upstream, RenamedDatabases: each(r.Renamed, renamedOf),
 		Verdict: verdictName(r.Verdict), ReasonCode: r.ReasonCode, Reason: r.Reason,
 	}
 }
+
+func renamedOf(n check.DatabaseName) RenamedDatabase { return RenamedDatabase(n) }
 
 func tableOf(t check.TableResult) Table {
 	return Table{

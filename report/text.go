@@ -90,6 +90,9 @@ func (t *textPrinter) header() {
 		if r.Upstream != "" {
 			title += ", replicates from " + showName(r.Upstream)
 		}
+		for _, database := range r.RenamedDatabases {
+			title += fmt.Sprintf(", %s is %s there", showName(database.Source), showName(database.Replica))
+		}
 		lines = append(lines, []string{"replica", showName(r.Address), title, t.verdict(r.Verdict)})
 	}
 	t.aligned("  ", lines)
