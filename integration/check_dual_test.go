@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -97,4 +98,57 @@ func requireDual(t *testing.T, when string, result *check.Result, allowed ...che
 		return
 	}
 	t.Errorf("%s, want %v: %s", when, allowed, describe(result))
+}
+
+// TestRing: three servers in a ring, of which one that is not the source is written to as well. What it wrote is on its way
+// through the third.
+func TestRing(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, _ ServerRow) { checkRing(t) }, seesAppliers)
+}
+
+func checkRing(t *testing.T) {
+	tp := NewTopology(t, Options{Chain: true, Replicas: 2})
+	a, b, c := tp.Source, tp.Replica(0), tp.Replica(1)
+	if err := a.replicateFrom(t.Context(), c, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.waitReplicating(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a.Exec(t, "CREATE DATABASE app", "CREATE TABLE app.a (id INT AUTO_INCREMENT PRIMARY KEY, k INT)", "CREATE TABLE app.b (id INT AUTO_INCREMENT PRIMARY KEY, k INT)",
+		"INSERT INTO app.b (k) VALUES (1)")
+	tp.WaitCaughtUp(t)
+	request := requestFor(tp)
+	write := func(on *Node, table string, pause time.Duration) (stop func()) {
+		return repeatUntilStopped(t, func(ctx context.Context) error {
+			time.Sleep(pause)
+			return on.exec(ctx, "INSERT INTO "+table+" (k) VALUES (1)")
+		})
+	}
+	require := func(when string, allowed ...check.Verdict) {
+		t.Helper()
+		result := runCheck(t, request)
+		t.Log(when, result.Replicas[0].Verdict, result.Replicas[0].ReasonCode, result.Replicas[1].Verdict, result.Replicas[1].ReasonCode)
+		if !slices.Contains(allowed, result.Verdict) {
+			t.Errorf("%s: %s", when, describe(result))
+		}
+	}
+	stopA := write(a, "app.a", 0)
+	require("one writer", check.Equal)
+	slow := write(b, "app.b", 100*time.Millisecond)
+	for range times(3, 20) {
+		require("a second writer that writes now and then", check.Equal, check.Unverified)
+	}
+	slow()
+	fast := write(b, "app.b", 0)
+	for range times(2, 20) {
+		require("two writers", check.Equal, check.Unverified)
+	}
+	fast()
+	stopA()
+	tp.WaitCaughtUp(t)
+	a.WaitCaughtUp(t, c)
+	require("silence", check.Equal)
+	requireReplicating(t, a, b, c)
 }
