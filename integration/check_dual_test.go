@@ -33,6 +33,7 @@ func checkDualMasters(t *testing.T, options Options) {
 	}
 	a.Exec(t, "CREATE TABLE app.cold (id INT PRIMARY KEY, k INT)", "INSERT INTO app.cold VALUES (1, 1), (2, 2), (3, 3)")
 	b.WaitCaughtUp(t, a)
+	requireDiscoveredOnce(t, tp)
 	forward, backward := requestFor(tp), requestFor(tp)
 	backward.Source, backward.Replicas[0] = b.Endpoint(), a.Endpoint()
 
@@ -82,6 +83,18 @@ func newDualMasters(t *testing.T, options Options) *Topology {
 		t.Fatal(err)
 	}
 	return tp
+}
+
+// requireDiscoveredOnce: the source is a replica of its replica, and no replica of its own for that.
+func requireDiscoveredOnce(t *testing.T, tp *Topology) {
+	t.Helper()
+	request := requestFor(tp)
+	request.Source = tp.Source.CreateUser(t, "checker", tp.Source.Row.checkGrants()+" ON *.*")
+	request.Replicas = nil
+	tp.WaitCaughtUp(t)
+	if result := runCheck(t, request); result.Verdict != check.Equal || len(result.Replicas) != 1 || result.Replicas[0].Address != tp.Replica(0).Address() {
+		t.Errorf("discovered: %s", describe(result))
+	}
 }
 
 func requireDual(t *testing.T, when string, result *check.Result, allowed ...check.Verdict) {
