@@ -22,7 +22,7 @@ func (r *run) confirmDefinitions(ctx context.Context) error {
 	var source *schema.Catalog
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		session, err := r.reconnect(groupCtx, server.SessionOptions{})
+		session, err := r.reconnect(groupCtx, r.source, server.SessionOptions{})
 		if err != nil {
 			return err
 		}

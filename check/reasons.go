@@ -40,6 +40,7 @@ const (
 	ReasonReadError        = "read_error"
 	ReasonUnconfirmed      = "digest_not_confirmed"
 	ReasonCoverage         = "coverage_not_proven"
+	ReasonKeepsChanging    = "keeps_changing"
 )
 
 // AllReasons lists every reason code, in the order of docs/reasons.md.
@@ -48,13 +49,13 @@ func AllReasons() []string {
 		ReasonUnreachable, ReasonAccessDenied, ReasonMissingPrivilege, ReasonNotFound, ReasonNotAReplica, ReasonOtherSource,
 		ReasonServerType, ReasonIdentityChanged, ReasonConnectionLost, ReasonNothing,
 		string(syncpoint.ApplierStopped), string(syncpoint.ApplierError), string(syncpoint.ReceiverStopped),
-		string(syncpoint.ReceiverError), string(syncpoint.Lagging), ReasonLagUnknown, string(syncpoint.Delayed), string(syncpoint.NotExact),
+		string(syncpoint.ReceiverError), string(syncpoint.Lagging), ReasonLagUnknown, string(syncpoint.Delayed), string(syncpoint.Busy), string(syncpoint.NotExact),
 		string(syncpoint.OtherHistory), string(syncpoint.CannotPause), string(syncpoint.NotRestarted),
 		string(syncpoint.ForeignUntil), string(syncpoint.SnapshotRefused),
 		string(syncpoint.UpstreamOut), ReasonNoUpdates, string(syncpoint.ReplicaWrites), ReasonCluster,
 		string(syncpoint.JournalUnwritable), string(syncpoint.PauseLeftOpen),
 		ReasonInterrupted, ReasonMaxDuration, ReasonNotReached, ReasonReplicaUnusable, ReasonNoColumns, ReasonNonTransactional,
 		ReasonTableBroken, ReasonTableMissing, ReasonTableExtra, ReasonDefinition, ReasonView, ReasonSequence, ReasonExcluded,
-		ReasonNotReplicated, ReasonTableChanged, ReasonTableLocked, ReasonReadError, ReasonUnconfirmed, ReasonCoverage,
+		ReasonNotReplicated, ReasonTableChanged, ReasonTableLocked, ReasonReadError, ReasonUnconfirmed, ReasonCoverage, ReasonKeepsChanging,
 	}
 }

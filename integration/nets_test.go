@@ -17,9 +17,9 @@ import (
 )
 
 // newVictim is a check of a topology with one replica, under load.
-func newVictim(t *testing.T) (v *victim, stop func() WriterCounts) {
+func newVictim(t *testing.T, on ServerRow) (v *victim, stop func() WriterCounts) {
 	t.Helper()
-	tp := NewTopology(t, Options{GTID: true})
+	tp := NewTopology(t, Options{GTID: Needs{GTID: true}.Lacking(on) == ""})
 	stop = tp.StartWriter(t, WriterOptions{Pause: 10 * time.Millisecond})
 	v = newVictims(t, tp)[0]
 	tp.WaitCaughtUp(t)
@@ -124,11 +124,11 @@ func (v *victim) killSwitches() {
 // TestPauseLeftOpen kills a check and its guard while the applier stands.
 func TestPauseLeftOpen(t *testing.T) {
 	t.Parallel()
-	EachServer(t, func(t *testing.T, _ ServerRow) { pauseLeftOpen(t) }, seesAppliers)
+	EachServer(t, pauseLeftOpen)
 }
 
-func pauseLeftOpen(t *testing.T) {
-	v, _ := newVictim(t)
+func pauseLeftOpen(t *testing.T, on ServerRow) {
+	v, _ := newVictim(t, on)
 	check, guard := v.frozen(standing)
 	_ = syscall.Kill(guard, syscall.SIGKILL)
 	_ = check.Process.Kill()
@@ -191,8 +191,8 @@ func (v *victim) requireWhole() {
 // TestGuardKilledAlone: the check goes on without it, says so, and is right.
 func TestGuardKilledAlone(t *testing.T) {
 	t.Parallel()
-	v, _ := newVictim(t)
-	v.tp.Source.Exec(t, "CREATE TABLE app.small (id INT PRIMARY KEY)", "INSERT INTO app.small SELECT seq FROM "+v.tp.Numbers(60))
+	v, _ := newVictim(t, ServerRow{Flavor: server.MariaDB})
+	v.tp.Source.Exec(t, "CREATE TABLE app.small (id INT PRIMARY KEY)", "INSERT INTO app.small SELECT seq FROM "+v.tp.Numbers(20))
 	v.tp.WaitCaughtUp(t)
 	check := v.command("--tables", "app.small", "--chunk-size", "1", "--sync-max-age", "1ms", "--workers", "1", "--format", "json")
 	var out strings.Builder
@@ -221,11 +221,11 @@ func TestGuardKilledAlone(t *testing.T) {
 // nothing wrong of a replica that was not where it should have been.
 func TestCheckFrozen(t *testing.T) {
 	t.Parallel()
-	EachServer(t, func(t *testing.T, _ ServerRow) { checkFrozen(t) }, seesAppliers)
+	EachServer(t, checkFrozen)
 }
 
-func checkFrozen(t *testing.T) {
-	v, _ := newVictim(t)
+func checkFrozen(t *testing.T, on ServerRow) {
+	v, _ := newVictim(t, on)
 	check, guard := v.frozen(standing)
 	t.Logf("the applier ran again %v after the check was frozen", v.awaitRunning(10*time.Second).Round(time.Millisecond))
 	_ = check.Process.Signal(syscall.SIGCONT)
@@ -256,11 +256,11 @@ func (v *victim) requireGone(guard int) {
 // TestGuardLeavesWhatOthersStopped freezes the guard, so that somebody can start and stop the applier before it acts.
 func TestGuardLeavesWhatOthersStopped(t *testing.T) {
 	t.Parallel()
-	EachServer(t, func(t *testing.T, on ServerRow) { guardLeaves(t, on) }, seesAppliers)
+	EachServer(t, guardLeaves)
 }
 
 func guardLeaves(t *testing.T, on ServerRow) {
-	v, _ := newVictim(t)
+	v, _ := newVictim(t, on)
 	check, guard := v.frozen(stepped)
 	_ = syscall.Kill(guard, syscall.SIGSTOP)
 	_ = check.Process.Kill()
@@ -292,7 +292,7 @@ func guardLeaves(t *testing.T, on ServerRow) {
 // TestJournalUnwritable: nothing is stopped where that could not be written down before.
 func TestJournalUnwritable(t *testing.T) {
 	t.Parallel()
-	v, _ := newVictim(t)
+	v, _ := newVictim(t, ServerRow{Flavor: server.MariaDB})
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -314,11 +314,11 @@ func TestJournalUnwritable(t *testing.T) {
 // TestSessionsKilled kills sessions of a check on its servers all the time, those of the pause among them.
 func TestSessionsKilled(t *testing.T) {
 	t.Parallel()
-	EachServer(t, func(t *testing.T, _ ServerRow) { sessionsKilled(t) }, seesAppliers)
+	EachServer(t, sessionsKilled)
 }
 
-func sessionsKilled(t *testing.T) {
-	v, _ := newVictim(t)
+func sessionsKilled(t *testing.T, on ServerRow) {
+	v, _ := newVictim(t, on)
 	killed := 0
 	for round := range times(4, 20) {
 		check := v.endless()
@@ -355,11 +355,11 @@ func sessionsKilled(t *testing.T) {
 // TestFrozenWithLock freezes a check while it holds the lock on a MySQL source's tables.
 func TestFrozenWithLock(t *testing.T) {
 	t.Parallel()
-	EachServer(t, func(t *testing.T, _ ServerRow) { frozenWithLock(t) }, Needs{Flavor: server.MySQL, MinMySQL: server.Version{Major: 8}})
+	EachServer(t, frozenWithLock, Needs{Flavor: server.MySQL, MinMySQL: server.Version{Major: 8}})
 }
 
-func frozenWithLock(t *testing.T) {
-	v, stop := newVictim(t)
+func frozenWithLock(t *testing.T, on ServerRow) {
+	v, stop := newVictim(t, on)
 	stop()
 	const locks = "SELECT COUNT(*) FROM performance_schema.metadata_locks WHERE OBJECT_SCHEMA='app' AND LOCK_TYPE='SHARED_READ_ONLY' AND LOCK_STATUS='GRANTED'"
 	hit := false

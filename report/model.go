@@ -86,6 +86,7 @@ type EpochReplica struct {
 // Replica is one replica with its verdict.
 type Replica struct {
 	Server
+	Strategy         string            `json:"strategy"` // that was used: until, lock, recheck or none
 	Channel          string            `json:"channel"`
 	Upstream         string            `json:"upstream"`
 	RenamedDatabases []RenamedDatabase `json:"renamed_databases"`

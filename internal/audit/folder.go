@@ -21,7 +21,7 @@ type Folder struct {
 
 const (
 	suffix = ".jsonl"
-	// kept is how many journals that came to their end stay; the oldest ones beyond go when a new one is made.
+	// kept is how many journals stay; of the oldest ones beyond, those that leave nothing open go when a new one is made.
 	kept = 100
 	// lockPatience is how long a lock is tried for that somebody may hold only to look whether it is held.
 	lockPatience = 200 * time.Millisecond
@@ -30,7 +30,7 @@ const (
 // ErrHeld says that a living process writes the journal.
 var ErrHeld = errors.New("a living process holds the journal")
 
-// Create makes the journal of a run, locked, and removes old ones that came to their end.
+// Create makes the journal of a run, locked, and removes old ones that leave nothing open.
 func (f Folder) Create(run string) (*Journal, error) {
 	if err := os.MkdirAll(f.Path, 0o700); err != nil {
 		return nil, fmt.Errorf("making the folder for journals: %w", err)
@@ -133,8 +133,8 @@ func lock(file *os.File, how int) error {
 	}
 }
 
-// prune removes the oldest journals that are whole, beyond those that are kept. Whatever else is there stays: somebody may
-// still want to know. What cannot be removed is tried again by the next run.
+// prune removes the oldest journals that leave nothing open, beyond those that are kept. One that was changed stays: somebody
+// will want to know. What cannot be removed is tried again by the next run.
 func (f Folder) prune() {
 	paths, err := f.Journals()
 	if err != nil || len(paths) <= kept {
@@ -142,7 +142,7 @@ func (f Folder) prune() {
 	}
 	slices.Sort(paths)
 	for _, path := range paths[:len(paths)-kept] {
-		if found, held, err := Read(path, nil); err == nil && !held && found.State == Whole {
+		if found, held, err := Read(path, nil); err == nil && !held && found.State != Changed && len(found.Left) == 0 {
 			_ = os.Remove(path)
 		}
 	}

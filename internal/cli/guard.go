@@ -41,6 +41,7 @@ func RunGuard(streams Streams) int {
 type nets struct {
 	folder audit.Folder
 	run    string
+	source string // address
 
 	mutex   sync.Mutex
 	journal *audit.Journal
@@ -53,7 +54,7 @@ func cast(request *check.Request, stateDir string, process Process) (*nets, erro
 	if err != nil {
 		return nil, err
 	}
-	n := &nets{folder: folder, run: request.RunID}
+	n := &nets{folder: folder, run: request.RunID, source: request.Source.Address}
 	n.guard = guard.New(n.file)
 	request.Recorder, request.Guard, request.Journals = n, n.guard, &n.folder
 	return n, nil
@@ -85,11 +86,19 @@ func (n *nets) file() *os.File {
 	return n.journal.File()
 }
 
+// make makes the journal, and says in it whose it is.
 func (n *nets) make() (err error) {
-	if n.journal == nil {
-		n.journal, err = n.folder.Create(n.run)
+	if n.journal != nil {
+		return nil
 	}
-	return err
+	begun, err := audit.NewEntry("run_started", map[string]string{"command": "check", "version": Version, "source": n.source})
+	if err != nil {
+		return err
+	}
+	if n.journal, err = n.folder.Create(n.run); err != nil {
+		return err
+	}
+	return n.journal.Record(context.Background(), begun)
 }
 
 // drawIn ends the journal and then the guard, which may write into it once this process does not.

@@ -105,25 +105,36 @@ func TestProcess(t *testing.T) {
 	}
 }
 
-// TestServeWithNothingOpen: a guard with nothing to undo leaves the journal to its check.
+// TestServeWithNothingOpen: a guard with nothing to undo ends the journal of a check that was killed, and leaves that of a check
+// which has ended it.
 func TestServeWithNothingOpen(t *testing.T) {
 	t.Parallel()
 	folder := audit.Folder{Path: t.TempDir(), Now: time.Now}
-	journal, err := folder.Create("run")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := journal.Record(t.Context(), audit.Entry{Kind: "check"}); err != nil {
-		t.Fatal(err)
-	}
-	var said bytes.Buffer
-	if err := Serve(strings.NewReader(""), &said, journal.File(), slog.New(slog.DiscardHandler)); err != nil || said.String() != readyText {
-		t.Errorf("%q, %v", said.String(), err)
-	}
-	if err := journal.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if found, _, err := audit.Read(journal.Path(), nil); err != nil || found.State != audit.Whole || found.Entries != 2 {
-		t.Errorf("%+v, %v", found, err)
+	for run, ended := range map[string]bool{"killed": false, "ended": true} {
+		journal, err := folder.Create(run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := journal.Record(t.Context(), audit.Entry{Kind: "run_started"}); err != nil {
+			t.Fatal(err)
+		}
+		inherited, err := os.OpenFile(journal.Path(), os.O_RDWR|os.O_APPEND, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := int64(3)
+		if ended {
+			want = 2
+			if err := journal.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var said bytes.Buffer
+		if err := Serve(strings.NewReader(""), &said, inherited, slog.New(slog.DiscardHandler)); err != nil || said.String() != readyText {
+			t.Errorf("%s: %q, %v", run, said.String(), err)
+		}
+		if found, _, err := audit.Read(journal.Path(), nil); err != nil || found.State != audit.Whole || found.Entries != want {
+			t.Errorf("%s: %+v, %v", run, found, err)
+		}
 	}
 }

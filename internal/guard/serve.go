@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"encoding/gob"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -13,16 +14,13 @@ import (
 	"trueup/replication/syncpoint"
 )
 
-// Serve is the guard's whole life: it says that it is ready, listens until the pipe ends, and undoes what is open then.
-// journal is the check's, nil for none. It returns when nothing is left to do.
+// Serve is the guard's whole life: it says that it is ready, listens until the pipe ends, undoes what is open then, and ends a
+// journal that its check could not end. journal is the check's, nil for none. It returns when nothing is left to do.
 func Serve(messages io.Reader, ready io.Writer, journal *os.File, logger *slog.Logger) error {
 	if _, err := io.WriteString(ready, readyText); err != nil {
 		return err
 	}
 	open := listen(messages)
-	if len(open) == 0 {
-		return nil
-	}
 	written := resumeJournal(journal, logger)
 	var all sync.WaitGroup
 	for _, m := range open {
@@ -58,14 +56,16 @@ func listen(messages io.Reader) map[string]message {
 	}
 }
 
-// resumeJournal returns nil where the journal cannot be gone on with: the appliers count more.
+// resumeJournal returns nil where the check has ended the journal, and where it cannot be gone on with: the appliers count more.
 func resumeJournal(file *os.File, logger *slog.Logger) *audit.Journal {
 	if file == nil {
 		return nil
 	}
 	journal, _, err := audit.Resume(file, syncpoint.ByGuard, time.Now)
-	if err != nil {
+	if err != nil && !errors.Is(err, audit.ErrFinished) {
 		logger.Error("the journal of a check that died could not be gone on with", "error", err)
+	}
+	if err != nil {
 		return nil
 	}
 	return journal

@@ -63,8 +63,8 @@ func (r *rescue) attempt(ctx context.Context, endpoint server.Endpoint) (end Pau
 	return r.settle(ctx)
 }
 
-// settle makes the applier run, or leaves it, and disarms the switch. A switch that had begun to act when it was ended may have
-// stopped the applier and not started it.
+// settle makes the applier run, or leaves it, and disarms the switch. One whose time had come when it was ended may have
+// stopped the applier and not started it, so that is looked at again.
 func (r *rescue) settle(ctx context.Context) (PauseEnd, error) {
 	end := PauseEnd{Pause: r.pause.ID, How: EndResumed, By: ByGuard}
 	status, err := replication.ReadStatus(ctx, r.control, r.pause.Channel)
@@ -95,11 +95,11 @@ func (r *rescue) settle(ctx context.Context) (PauseEnd, error) {
 			return end, err
 		}
 	}
-	acting, err := r.disarm(ctx)
+	found, err := r.disarm(ctx)
 	if err != nil {
 		return end, err
 	}
-	if end.How == EndResumed && (act == makeRun || acting) {
+	if end.How == EndResumed && found {
 		err = r.run(ctx)
 	}
 	return end, err
@@ -113,8 +113,8 @@ func (r *rescue) run(ctx context.Context) error {
 	return err
 }
 
-// disarm ends the sessions of the switch and tells whether one had begun to act.
-func (r *rescue) disarm(ctx context.Context) (acting bool, err error) {
+// disarm ends the sessions of the switch and tells whether there were any.
+func (r *rescue) disarm(ctx context.Context) (found bool, err error) {
 	armed, err := r.armed(ctx)
 	if err != nil {
 		return false, err
@@ -122,9 +122,8 @@ func (r *rescue) disarm(ctx context.Context) (acting bool, err error) {
 	var sessions []uint64
 	for _, armed := range armed {
 		sessions = append(sessions, armed.Session)
-		acting = acting || !armed.Asleep
 	}
-	return acting, r.endSessions(ctx, sessions)
+	return len(sessions) > 0, r.endSessions(ctx, sessions)
 }
 
 // armed are the sessions of the pause's switch.

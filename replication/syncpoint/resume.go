@@ -24,6 +24,9 @@ func (s *stepper) resume(ctx context.Context) {
 	defer cancel()
 	if !s.stopped {
 		s.logFailure("disarming the dead man's switch", armed.Disarm(ctx))
+		if armed.fired.Load() { // and may be who stopped the applier, between its STOP and its START
+			s.undoFired(ctx)
+		}
 		return
 	}
 	defer s.leave()
@@ -47,6 +50,17 @@ func (s *stepper) resume(ctx context.Context) {
 	if err != nil {
 		s.resumeErr = s.notRestarted(err)
 		_ = protect(func() error { s.logger.Error("the applier could not be started again", "error", err); return nil })
+	}
+}
+
+// undoFired makes the applier run that a switch which fired may have been ended over. Somebody else cannot be told from it:
+// had they stopped the applier, the switch would have started it.
+func (s *stepper) undoFired(ctx context.Context) {
+	s.pause.Left = false
+	if err := protect(func() error { return s.makeRun(ctx) }); stoppedByError(err) {
+		s.resumeErr = err
+	} else if err != nil {
+		s.resumeErr = s.notRestarted(err)
 	}
 }
 

@@ -94,8 +94,16 @@ func (s *stepper) stoodAlready(ctx context.Context) error {
 	case status.Until.Condition != "":
 		return nil // it reached the position that we gave just before
 	}
+	if s.deadMan.mayHaveFired() {
+		return s.firedMeanwhile()
+	}
 	s.leaveToOthers()
 	return s.refuse(ApplierStopped, nil, "somebody else stopped its applier just now; it is left stopped")
+}
+
+// firedMeanwhile refuses a replica whose own switch may be what stopped its applier.
+func (s *stepper) firedMeanwhile() error {
+	return s.refuse(NotExact, nil, "its dead man's switch went off: this process or its machine stood still for longer than %v", s.options.SwitchDelay)
 }
 
 // leaveToOthers gives an applier back that somebody else has stopped.
@@ -215,6 +223,9 @@ func (s *stepper) stoodStill(ctx context.Context, status replication.Status, tar
 	}
 	if status.SeveralDomains() { // it may have passed the target before this, and been stopped there by our UNTIL
 		return s.refuse(NotExact, nil, "its applier stood at %s, which may be out of date, on the way to %s", status.Executed, target)
+	}
+	if s.deadMan.mayHaveFired() {
+		return s.firedMeanwhile()
 	}
 	s.leaveToOthers()
 	return s.refuse(ApplierStopped, nil, "somebody else stopped its applier at %s, on the way to %s; it is left stopped", status.Executed, target)

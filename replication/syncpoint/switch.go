@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"trueup/replication"
@@ -25,6 +26,8 @@ type deadMan struct {
 	current *armedSession
 	stop    context.CancelFunc
 	renewed chan struct{}
+	fired   atomic.Bool               // a session reached its time before it was ended
+	sent    atomic.Pointer[time.Time] // when the current session was told to sleep
 }
 
 // armedSession is one session that will start the applier.
@@ -97,16 +100,35 @@ func (d *deadMan) arm(ctx context.Context) (*armedSession, error) {
 	}
 	packetCtx, cut := context.WithCancel(context.WithoutCancel(ctx))
 	armed := &armedSession{session: session, cut: cut, ended: make(chan struct{})}
+	sent := time.Now()
 	go func() {
 		defer close(armed.ended)
 		// The error is that of being killed, or of a server that went away; both end the switch.
 		_ = session.Exec(packetCtx, d.packet())
+		if elapsed(sent) > d.delay-clockSlack {
+			d.fired.Store(true)
+		}
 	}()
 	if err := d.awaitSleep(ctx, armed); err != nil {
 		return nil, errors.Join(err, d.disarm(context.WithoutCancel(ctx), armed))
 	}
+	d.sent.Store(&sent)
 	return armed, nil
 }
+
+// mayHaveFired tells whether the switch's time has come at least once: this process, or its machine, stood still or was too
+// slow to renew it. The switch may then have stopped the applier, and not yet or never started it.
+func (d *deadMan) mayHaveFired() bool {
+	return d.fired.Load() || elapsed(*d.sent.Load()) > d.delay-clockSlack
+}
+
+// elapsed also counts the time in which this machine slept, in which only the clock on the wall goes on.
+func elapsed(since time.Time) time.Duration {
+	return max(time.Since(since), time.Now().Round(0).Sub(since.Round(0)))
+}
+
+// clockSlack is by how much a server's sleep may seem shorter to us than it is.
+const clockSlack = 50 * time.Millisecond
 
 // awaitSleep waits until the server's process list shows the session asleep: only then is the switch armed.
 func (d *deadMan) awaitSleep(ctx context.Context, armed *armedSession) error {

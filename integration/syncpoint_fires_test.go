@@ -1,0 +1,119 @@
+package integration
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"trueup/replication/syncpoint"
+)
+
+// TestSyncpointSwitchThatFires does to the applier what a dead man's switch does that fires while its process lives, as on a
+// machine too slow to renew it in time: at any moment, again and again. A point is refused then, or it is exact.
+func TestSyncpointSwitchThatFires(t *testing.T) {
+	t.Parallel()
+	EachServer(t, switchFires, seesAppliers)
+}
+
+func switchFires(t *testing.T, on ServerRow) {
+	tp := NewTopology(t, Options{GTID: true})
+	p := newProber(t, tp)
+	stopWriter := tp.StartWriter(t, WriterOptions{Pause: 5 * time.Millisecond})
+	fired := fireAtRandom(t, tp.Replica(0), on)
+	exact, refused := 0, map[syncpoint.Code]int{}
+	for range times(25, 200) {
+		tables := []syncpoint.Table{{Database: "app", Name: "w1"}, {Database: "app", Name: "w2"}}
+		point, err := p.with(func(o *syncpoint.Options) { o.Tables = tables }).open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if failed := point.Failed(0); failed != nil {
+			refused[failed.Code]++
+		} else {
+			exact++
+			lease, err := point.Lease()
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareSnapshots(t, lease.Source, lease.Replicas[0], "app.w1")
+			compareSnapshots(t, lease.Source, lease.Replicas[0], "app.w2")
+			point.Return(lease)
+		}
+		_ = point.Close()
+	}
+	times := fired()
+	t.Logf("it fired %d times: %d points exact, refused %v", times, exact, refused)
+	if exact == 0 || refused[syncpoint.NotExact]+refused[syncpoint.CannotPause] == 0 {
+		t.Error("there should be points of both kinds")
+	}
+	stopWriter()
+	tp.WaitCaughtUp(t)
+	p.leftRunning(t, tp.Replica(0))
+	p.exact(t, "app.w1", "app.w2")
+}
+
+// fireAtRandom stops and starts the applier at random moments, until the function it returns is called, which says how often.
+func fireAtRandom(t *testing.T, replica *Node, on ServerRow) (end func() int) {
+	packet := on.replicaStatement("STOP", "", "SQL_THREAD") + "; " + on.replicaStatement("START", "", "SQL_THREAD")
+	stop, fired := make(chan struct{}), make(chan int)
+	go func() {
+		count := 0
+		defer func() { fired <- count }()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Duration(1+rand.IntN(40)) * time.Millisecond):
+			}
+			if _, err := replica.DB.Exec(packet); err != nil {
+				t.Error(err)
+				return
+			}
+			count++
+		}
+	}()
+	return func() int {
+		close(stop)
+		return <-fired
+	}
+}
+
+// TestSyncpointSwitchNotRenewed takes the connection from the account that renewing the switch needs, and holds the point up for
+// longer than the switch's delay: it goes off, the replica is refused, and its applier runs.
+func TestSyncpointSwitchNotRenewed(t *testing.T) {
+	t.Parallel()
+	EachServer(t, switchNotRenewed, seesAppliers)
+}
+
+func switchNotRenewed(t *testing.T, _ ServerRow) {
+	tp := NewTopology(t, Options{GTID: true})
+	p := newProber(t, tp)
+	tp.Source.Exec(t, "CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY, k INT)")
+	tp.WaitCaughtUp(t)
+	replica := tp.Replica(0)
+	account := replica.Account(proberUser)
+	const workers, delay = 1, 600 * time.Millisecond
+	// A reader, two sessions that control the applier, and the switch's two.
+	limit, unlimited := replica.limitConnections(account, workers+4), replica.limitConnections(account, 0)
+	point, err := p.with(func(o *syncpoint.Options) {
+		o.Workers, o.SwitchDelay, o.Tables = workers, delay, []syncpoint.Table{{Database: "app", Name: "t"}}
+		o.Logger = onLog(logStands, "", func() {
+			replica.Exec(t, "SET SESSION sql_log_bin=0", limit, "SET SESSION sql_log_bin=1")
+			time.Sleep(delay)
+			replica.awaitApplier(t) // the switch went off
+		})
+	}).open(t.Context())
+	replica.Exec(t, "SET SESSION sql_log_bin=0", unlimited, "SET SESSION sql_log_bin=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer point.Close()
+	if failed := point.Failed(0); failed == nil || failed.Code != syncpoint.NotExact && failed.Code != syncpoint.CannotPause {
+		t.Errorf("%v", failed)
+	} else {
+		t.Log(failed)
+	}
+	_ = point.Close()
+	p.leftRunning(t, replica)
+	p.exact(t, "app.t")
+}
