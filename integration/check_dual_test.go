@@ -165,3 +165,25 @@ func checkRing(t *testing.T) {
 	require("silence", check.Equal)
 	requireReplicating(t, a, b, c)
 }
+
+// TestDefinitionsOnTheirWay: an ALTER that was run on the replica of dual masters, and that the source is still to execute, is
+// no difference in definition.
+func TestDefinitionsOnTheirWay(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, _ ServerRow) {
+		tp := newDualMasters(t, Options{GTID: true})
+		tp.Source.Exec(t, "CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY)")
+		tp.WaitCaughtUp(t)
+		var locked lockedTable
+		locked.lock(t, tp.Source)
+		released := make(chan struct{})
+		time.AfterFunc(1500*time.Millisecond, func() { locked.unlock(t); close(released) })
+		tp.Replica(0).Exec(t, "ALTER TABLE app.t ADD COLUMN later INT")
+		result := runCheck(t, requestFor(tp))
+		<-released
+		if result.Verdict != check.Equal {
+			t.Error(describe(result))
+		}
+		requireReplicating(t, tp.Source, tp.Replica(0))
+	}, seesAppliers)
+}
