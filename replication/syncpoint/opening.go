@@ -59,6 +59,9 @@ func (o *opening) run(ctx context.Context) error {
 	if err := o.settleSource(ctx); err != nil {
 		return err
 	}
+	if err := o.awaitWriters(ctx); err != nil {
+		return err
+	}
 	if err := o.pauseStepResume(ctx); err != nil {
 		return err
 	}
