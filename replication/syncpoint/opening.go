@@ -65,6 +65,7 @@ func (o *opening) run(ctx context.Context) error {
 	if err := o.pauseStepResume(ctx); err != nil {
 		return err
 	}
+	o.failAbove()
 	o.proveHistory(ctx)
 	o.point.OpenedAt = time.Now()
 	o.makeLeases()
