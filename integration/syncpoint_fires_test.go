@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bufio"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -116,4 +117,54 @@ func switchNotRenewed(t *testing.T, _ ServerRow) {
 	_ = point.Close()
 	p.leftRunning(t, replica)
 	p.exact(t, "app.t")
+}
+
+// TestSyncpointSwitchClearsUntil kills a process while its applier runs with UNTIL and cannot get there; afterwards nothing is
+// written, so that an UNTIL that stayed would stay for ever, and stop the applier at the next transaction.
+func TestSyncpointSwitchClearsUntil(t *testing.T) {
+	t.Parallel()
+	EachServer(t, switchClearsUntil, seesAppliers)
+}
+
+func switchClearsUntil(t *testing.T, _ ServerRow) {
+	tp := NewTopology(t, Options{GTID: true})
+	p := newProber(t, tp)
+	replica := tp.Replica(0)
+	tp.Source.Exec(t, "CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY, k INT)")
+	tp.WaitCaughtUp(t)
+	const delay = time.Second
+	task := p.childTask(0, delay)
+	task.Hold = true
+	child := task.command(t)
+	goOn, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	says, err := child.StdoutPipe()
+	if err == nil {
+		err = child.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = child.Process.Kill() })
+	for lines := bufio.NewScanner(says); lines.Scan() && lines.Text() != childStands; {
+	}
+	locked := &lockedTable{}
+	locked.lock(t, replica)
+	tp.Source.Exec(t, "INSERT INTO app.t VALUES (1, 1)")
+	if _, err := goOn.Write([]byte("\n")); err != nil {
+		t.Fatal(err)
+	}
+	replica.seeApplier(func(running, until string) bool { return running == "Yes" && until != "None" })
+	_ = child.Process.Kill()
+	_ = child.Wait()
+	time.Sleep(delay + 200*time.Millisecond) // the switch is waiting in its STOP now
+	if state := replica.applierState(); state[1] == "None" {
+		t.Errorf("the applier is to run with UNTIL still: %v", state)
+	}
+	locked.unlock(t)
+	p.leftRunning(t, replica)
+	tp.Source.Exec(t, "INSERT INTO app.t VALUES (2, 2)")
+	tp.WaitCaughtUp(t)
 }
