@@ -46,9 +46,11 @@ func (r *run) loadRound(ctx context.Context, selector *schema.Selector) (err err
 	if r.sourceCatalog, err = schema.Load(ctx, r.control, selector); err != nil {
 		return err
 	}
-	target, err := replication.SourcePosition(ctx, r.control)
-	if err != nil {
-		return err
+	var target replication.Position
+	if r.request.Sync != None {
+		if target, err = replication.SourcePosition(ctx, r.control); err != nil {
+			return err
+		}
 	}
 	r.replicaCatalogs = make([]*schema.Catalog, len(r.members))
 	r.eachUsable(ctx, func(i int, m *member) error {
@@ -57,10 +59,10 @@ func (r *run) loadRound(ctx context.Context, selector *schema.Selector) (err err
 			return err
 		}
 		defer session.Close()
-		if err := r.waitInTurn(ctx, session, m, target); err != nil {
+		if err := r.waitForDefinitions(ctx, session, m, target); err != nil {
 			return err
 		}
-		r.replicaCatalogs[i], err = schema.Load(ctx, session, selector)
+		r.replicaCatalogs[i], err = m.load(ctx, session, selector)
 		return err
 	})
 	return nil
@@ -74,6 +76,9 @@ func (r *run) definitionDifferences() []SchemaDifference {
 			continue
 		}
 		for _, difference := range differingTables(r.sourceCatalog, r.replicaCatalogs[i]) {
+			if replicated, _ := m.replicates(difference.Database, difference.Table); !replicated {
+				continue // what does not come from the source need not be the same
+			}
 			all = append(all, SchemaDifference{Replica: m.address, Difference: difference})
 		}
 	}
@@ -128,6 +133,23 @@ func differingTables(source, replica *schema.Catalog) []schema.Difference {
 		}
 	}
 	return differences
+}
+
+// waitForDefinitions waits until the replica has passed the position at which the source's definitions were read, unless nothing
+// is asked of replication.
+func (r *run) waitForDefinitions(ctx context.Context, session *server.Session, m *member, target replication.Position) error {
+	switch {
+	case r.request.Sync == None:
+		return nil
+	case !m.clustered:
+		return r.waitInTurn(ctx, session, m, target)
+	}
+	source, err := r.source.Session(ctx, server.SessionOptions{})
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	return r.awaitCluster(ctx, m, source, session)
 }
 
 // waitInTurn waits until the replica has executed what the source's log has up to the target; in a chain its upstream comes

@@ -26,17 +26,17 @@ func (w *worker) countRows(ctx context.Context, t *task) {
 	counts := make([]int64, len(w.run.members))
 	var source int64
 	var group errgroup.Group
-	count := func(session *server.Session, into *int64) {
+	count := func(layout *checksum.Layout, session *server.Session, into *int64) {
 		group.Go(func() error {
 			return protect(func() (err error) {
-				*into, err = checksum.NewReader(t.layout, session).Count(ctx)
+				*into, err = checksum.NewReader(layout, session).Count(ctx)
 				return err
 			})
 		})
 	}
-	count(w.lease.Source, &source)
+	count(t.layout, w.lease.Source, &source)
 	for _, i := range live {
-		count(w.lease.Replicas[i], &counts[i])
+		count(w.run.layoutOn(i, t), w.lease.Replicas[i], &counts[i])
 	}
 	err := group.Wait()
 	for _, i := range live {

@@ -22,7 +22,7 @@ func (r *run) confirmDefinitions(ctx context.Context) error {
 	var source *schema.Catalog
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		session, err := r.reconnect(groupCtx, server.SessionOptions{})
+		session, err := r.reconnect(groupCtx, r.source, server.SessionOptions{})
 		if err != nil {
 			return err
 		}
@@ -33,7 +33,7 @@ func (r *run) confirmDefinitions(ctx context.Context) error {
 	for i, m := range r.members {
 		if r.isUsable(m) {
 			group.Go(func() error {
-				catalog, err := loadOn(ctx, m.server, selector)
+				catalog, err := loadOn(ctx, m, selector)
 				if now[i] = catalog; err != nil && ctx.Err() == nil {
 					r.giveUpReplica(m, reasonOf(err), fmt.Errorf("its definitions could not be read once more at the end: %w", err))
 				}
@@ -50,13 +50,13 @@ func (r *run) confirmDefinitions(ctx context.Context) error {
 	return nil
 }
 
-func loadOn(ctx context.Context, on *server.Server, selector *schema.Selector) (*schema.Catalog, error) {
-	session, err := on.Session(ctx, server.SessionOptions{})
+func loadOn(ctx context.Context, m *member, selector *schema.Selector) (*schema.Catalog, error) {
+	session, err := m.server.Session(ctx, server.SessionOptions{})
 	if err != nil {
 		return nil, err
 	}
 	defer session.Close()
-	return schema.Load(ctx, session, selector)
+	return m.load(ctx, session, selector)
 }
 
 // confirmDefinition makes a table unverified where its definition is another one now than it was when the check was planned.

@@ -97,7 +97,7 @@ func (r *run) connectCandidate(ctx context.Context, candidate replication.Candid
 		address := net.JoinHostPort(host, strconv.Itoa(candidate.Port))
 		endpoint := r.request.Source
 		endpoint.Network, endpoint.Address = "tcp", address
-		m := newMember(address)
+		m := r.newMember(address)
 		r.reach(ctx, m, endpoint)
 		if m.server == nil {
 			failures = append(failures, errors.New(m.result.Reason))
@@ -122,9 +122,9 @@ func (r *run) connectCandidate(ctx context.Context, candidate replication.Candid
 		}
 		return m
 	}
-	m := newMember(fmt.Sprintf("server_id %d", candidate.ServerID))
+	m := r.newMember(fmt.Sprintf("server_id %d", candidate.ServerID))
 	if len(candidate.Hosts) > 0 {
-		m = newMember(net.JoinHostPort(candidate.Hosts[0], strconv.Itoa(candidate.Port)))
+		m = r.newMember(net.JoinHostPort(candidate.Hosts[0], strconv.Itoa(candidate.Port)))
 	}
 	if ctx.Err() != nil {
 		m.giveUpFor(ctx, ctx.Err())

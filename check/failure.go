@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"trueup/replication/syncpoint"
 	"trueup/server"
 )
 
@@ -12,6 +13,10 @@ import (
 // being replaced, or somebody ended the statement.
 func passes(err error) bool {
 	var connect *server.ConnectError
+	var replica *syncpoint.Unverifiable
+	if errors.As(err, &replica) {
+		return false
+	}
 	return errors.Is(err, errReplaced) || errors.As(err, &connect) || server.IsConnectionLost(err) ||
 		server.IsTableChanged(err) || server.IsNoSuchTable(err) || server.IsQueryInterrupted(err)
 }
@@ -23,7 +28,10 @@ func (w *worker) again(j job, result chunkResult, held *held, err error) bool {
 		return false
 	}
 	w.run.request.Logger.Info("a chunk is read again in a new sync point", "table", j.task.layout.Database+"."+j.task.layout.Table, "why", err)
-	w.run.keeper.discard(held)
+	if held != nil {
+		w.run.keeper.discard(held)
+	}
+	w.fresh.close()
 	j.tries++
 	j.settled = proven(result.on)
 	w.redo = append(w.redo, j)
@@ -37,7 +45,7 @@ func proven(on []chunkOnReplica) []chunkOnReplica {
 
 // sourceFailed decides what an error of the source's read costs: another try, or the table.
 func (w *worker) sourceFailed(j job, result chunkResult, err error) error {
-	if w.again(j, result, w.lease.held, err) {
+	if w.again(j, result, w.held(j), err) {
 		return nil
 	}
 	result.failed = true
@@ -50,7 +58,7 @@ func (w *worker) sourceFailed(j job, result chunkResult, err error) error {
 // replicasFailed decides what errors of replicas' reads cost: another try, or the table on those replicas.
 func (w *worker) replicasFailed(j job, result chunkResult, failures map[int]error) error {
 	for i, err := range failures {
-		if passes(err) && !isPartial(result.on, i) && w.again(j, result, w.lease.held, err) {
+		if passes(err) && !isPartial(result.on, i) && w.again(j, result, w.held(j), err) {
 			return nil
 		}
 	}
@@ -58,8 +66,20 @@ func (w *worker) replicasFailed(j job, result chunkResult, failures map[int]erro
 		verdict, code := tableReason(err)
 		j.task.giveUp(i, verdict, code, err.Error())
 	}
+	if !j.task.strategy.isSynced() {
+		w.fresh.close()
+		return w.run.finishJob(j, result)
+	}
 	w.pending = append(w.pending, finished{job: j, result: result, held: w.lease.held})
 	return nil
+}
+
+// held is the point the job was read in; nil where it was read without.
+func (w *worker) held(j job) *held {
+	if !j.task.strategy.isSynced() {
+		return nil
+	}
+	return w.lease.held
 }
 
 func isPartial(on []chunkOnReplica, replica int) bool {
@@ -69,7 +89,10 @@ func isPartial(on []chunkOnReplica, replica int) bool {
 // tableReason classifies an error of reading one table.
 func tableReason(err error) (Verdict, string) {
 	var connect *server.ConnectError
+	var replica *syncpoint.Unverifiable
 	switch {
+	case errors.As(err, &replica):
+		return Unverified, string(replica.Code)
 	case errors.Is(err, errUnconfirmed):
 		return Unverified, ReasonUnconfirmed
 	case errors.Is(err, errReplaced), server.IsTableChanged(err), server.IsNoSuchTable(err), server.IsNoSuchColumn(err):

@@ -31,6 +31,7 @@ type watch struct {
 	mutex  sync.Mutex
 	reader *schema.IdentityReader
 	open   *server.Session
+	name   func(schema.Name) schema.Name // the server's name of a table of the source; nil: the same
 }
 
 func (w *watch) read(ctx context.Context, names []schema.Name) (schema.Identities, error) {
@@ -44,7 +45,7 @@ func (w *watch) read(ctx context.Context, names []schema.Name) (schema.Identitie
 			}
 			w.open, w.reader = session, schema.NewIdentityReader(session)
 		}
-		found, err := w.reader.Read(ctx, names)
+		found, err := w.readRenamed(ctx, names)
 		if err == nil {
 			return found, nil
 		}
@@ -53,6 +54,27 @@ func (w *watch) read(ctx context.Context, names []schema.Name) (schema.Identitie
 			return nil, err
 		}
 	}
+}
+
+func (w *watch) readRenamed(ctx context.Context, names []schema.Name) (schema.Identities, error) {
+	if w.name == nil {
+		return w.reader.Read(ctx, names)
+	}
+	there := make([]schema.Name, len(names))
+	for i, name := range names {
+		there[i] = w.name(name)
+	}
+	found, err := w.reader.Read(ctx, there)
+	if err != nil {
+		return nil, err
+	}
+	identities := schema.Identities{}
+	for i, name := range names {
+		if identity := found[there[i]]; identity != "" {
+			identities[name] = identity
+		}
+	}
+	return identities, nil
 }
 
 func (w *watch) close() {

@@ -12,6 +12,7 @@ import (
 
 // planTables decides for every table of the source whether and how it is compared on each replica.
 func (r *run) planTables(binlog replication.BinlogFilter) {
+	r.tables = nil
 	for _, table := range r.sourceCatalog.Tables {
 		state := r.planTable(table, binlog)
 		if state != nil {
@@ -150,12 +151,12 @@ func (r *run) planComparison(state *tableState, table, other *schema.Table, repl
 	state.convert(layout)
 	r.explainKeyColumns(state, layout)
 	for _, t := range state.tasks {
-		if t.layout.SameAs(layout) {
+		if t.layout.SameAs(layout) && t.strategy.isSynced() == r.members[replica].strategy.isSynced() {
 			t.replicas = append(t.replicas, replica)
 			return
 		}
 	}
-	state.tasks = append(state.tasks, &task{state: state, layout: layout, replicas: []int{replica}})
+	state.tasks = append(state.tasks, &task{state: state, strategy: r.members[replica].strategy, layout: layout, replicas: []int{replica}})
 }
 
 // explainKeyColumns says of columns that --ignore-columns names and that split the table that they are compared all the same.

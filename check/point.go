@@ -3,7 +3,6 @@ package check
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -46,7 +45,7 @@ func (r *run) tryPoint(ctx context.Context, firstEpoch int) (point *syncpoint.Po
 	// A point numbers its replicas as the run does; those that are out get no session.
 	replicas := make([]syncpoint.Replica, len(r.members))
 	for i, m := range r.members {
-		if r.isUsable(m) {
+		if r.isUsable(m) && m.strategy.isSynced() {
 			replicas[i] = m.replica()
 		}
 	}
@@ -88,16 +87,13 @@ func (r *run) usePoint(point *syncpoint.Point) {
 	}
 }
 
-// reconnect opens a session on the source for as long as a replica would have to reach a position.
-func (r *run) reconnect(ctx context.Context, options server.SessionOptions) (*server.Session, error) {
+// reconnect opens a session, trying for as long as a replica has to reach a position.
+func (r *run) reconnect(ctx context.Context, to *server.Server, options server.SessionOptions) (*server.Session, error) {
 	const wait = 500 * time.Millisecond
 	deadline := time.Now().Add(r.request.SyncTimeout)
 	for {
-		session, err := r.source.Session(ctx, options)
+		session, err := to.Session(ctx, options)
 		if err == nil || !passesAtSource(err) || ctx.Err() != nil || time.Now().Add(wait).After(deadline) {
-			if err != nil {
-				err = fmt.Errorf("the source was lost: %w", err)
-			}
 			return session, err
 		}
 		select {

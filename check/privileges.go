@@ -17,10 +17,15 @@ func (r *run) requirePrivileges(ctx context.Context, session *server.Session, ro
 		return err
 	}
 	var needed []string
-	for _, missing := range server.MissingPrivileges(grants, role, r.databasesAsked()) {
+	flavor := session.Server().Identity().Flavor
+	for _, missing := range r.missingPrivileges(grants, role, flavor) {
 		switch {
+		case !r.hasDuty(missing.Duty, flavor, m):
 		case missing.Duty == server.DutyFindReplicas && len(r.request.Replicas) > 0:
 		case missing.Duty == server.DutyReadRows && r.tablesGranted(grants):
+		case missing.Duty == server.DutyPause && r.fallBack(m, Lock, missing.String()):
+		case missing.Duty == server.DutyLock && r.request.Sync == Auto:
+			r.withoutLock = missing.String()
 		case missing.Optional:
 			r.warn("%s: %s", session.Server().Address(), missing)
 		default:
@@ -35,6 +40,31 @@ func (r *run) requirePrivileges(ctx context.Context, session *server.Session, ro
 		return nil
 	default:
 		return fmt.Errorf("%s: the account lacks privileges that a check needs on the source:\n  %s", session.Server().Address(), strings.Join(needed, ";\n  "))
+	}
+}
+
+// missingPrivileges is what the account lacks for anything that a check may do on a server of that role.
+func (r *run) missingPrivileges(grants server.Grants, role server.Role, flavor server.Flavor) []server.MissingPrivilege {
+	missing := server.MissingPrivileges(grants, role, r.databasesAsked())
+	if role == server.RoleSource && flavor == server.MariaDB && (r.request.Sync == Lock || r.request.Sync == Auto) {
+		missing = append(missing, server.MissingLock(grants, r.databasesAsked())...)
+	}
+	return missing
+}
+
+// hasDuty tells whether the check will do on the server what a privilege is for. m is nil for the source.
+func (r *run) hasDuty(duty server.Duty, flavor server.Flavor, m *member) bool {
+	switch duty {
+	case server.DutyPause:
+		return m.strategy == Until
+	case server.DutyLock:
+		return r.request.Sync == Lock || r.request.Sync == Auto || r.request.Sync == Until && flavor == server.MySQL
+	case server.DutyStatus, server.DutyPosition:
+		return r.request.Sync != None
+	case server.DutyBinlogOff:
+		return r.request.Sync.first().isSynced()
+	default:
+		return true
 	}
 }
 

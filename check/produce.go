@@ -65,8 +65,8 @@ func (p *producer) splitTask(ctx context.Context, t *task) error {
 		if server.IsConnectionLost(err) && ctx.Err() == nil && lost < mostTries {
 			lost++
 			p.close()
-			if p.session, err = p.run.reconnect(ctx, server.SessionOptions{Reader: true}); err != nil {
-				return err
+			if p.session, err = p.run.reconnect(ctx, p.run.source, server.SessionOptions{Reader: true}); err != nil {
+				return fmt.Errorf("the source was lost: %w", err)
 			}
 			splitter.GoOnIn(p.session)
 			continue

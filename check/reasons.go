@@ -40,6 +40,7 @@ const (
 	ReasonReadError        = "read_error"
 	ReasonUnconfirmed      = "digest_not_confirmed"
 	ReasonCoverage         = "coverage_not_proven"
+	ReasonKeepsChanging    = "keeps_changing"
 )
 
 // AllReasons lists every reason code, in the order of docs/reasons.md.
@@ -55,6 +56,6 @@ func AllReasons() []string {
 		string(syncpoint.JournalUnwritable), string(syncpoint.PauseLeftOpen),
 		ReasonInterrupted, ReasonMaxDuration, ReasonNotReached, ReasonReplicaUnusable, ReasonNoColumns, ReasonNonTransactional,
 		ReasonTableBroken, ReasonTableMissing, ReasonTableExtra, ReasonDefinition, ReasonView, ReasonSequence, ReasonExcluded,
-		ReasonNotReplicated, ReasonTableChanged, ReasonTableLocked, ReasonReadError, ReasonUnconfirmed, ReasonCoverage,
+		ReasonNotReplicated, ReasonTableChanged, ReasonTableLocked, ReasonReadError, ReasonUnconfirmed, ReasonCoverage, ReasonKeepsChanging,
 	}
 }

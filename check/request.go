@@ -22,6 +22,7 @@ type Request struct {
 	Replicas []server.Endpoint // empty: discovered from the source
 	Filters  Filters
 
+	Sync           Strategy // how source and replicas are read; DefaultRequest: Until
 	Workers        int
 	Size           chunker.SizeOptions
 	SyncTimeout    time.Duration // for a replica to reach the position, waiting for lag included
@@ -71,6 +72,7 @@ func DefaultWorkers() int { return max(2, min(4, runtime.NumCPU())) }
 func DefaultRequest() Request {
 	return Request{
 		RunID:          NewRunID(time.Now()),
+		Sync:           Until,
 		Workers:        DefaultWorkers(),
 		Size:           chunker.SizeOptions{Time: chunker.DefaultTime},
 		SyncTimeout:    syncpoint.DefaultTimeout,
@@ -108,6 +110,9 @@ func (r Request) Validate() error {
 		problems = append(problems, fmt.Errorf("max duration: %v is below 0", r.MaxDuration))
 	}
 	problems = append(problems, r.Throttle.problems(r.Workers)...)
+	if err := r.Sync.validate(); err != nil {
+		problems = append(problems, err)
+	}
 	if _, err := r.Filters.selector(); err != nil {
 		problems = append(problems, err)
 	}

@@ -59,7 +59,7 @@ type ServerInfo struct {
 
 // SyncInfo says how and where the servers were read at one position.
 type SyncInfo struct {
-	Strategy string // "until"
+	Strategy Strategy // that was asked for
 	Epochs   []Epoch
 }
 
@@ -89,8 +89,10 @@ type EpochReplica struct {
 // ReplicaResult is one replica's part of a Result.
 type ReplicaResult struct {
 	ServerInfo
+	Strategy   Strategy // that was used
 	Channel    string
-	Upstream   string // address of the replica it replicates from; empty: the source
+	Upstream   string         // address of the replica it replicates from; empty: the source
+	Renamed    []DatabaseName // databases that replication has renamed, in the source's order
 	Verdict    Verdict
 	ReasonCode string // empty when the verdict needs none; see docs/reasons.md
 	Reason     string // one sentence for a person

@@ -35,6 +35,10 @@ type run struct {
 	keeper *keeper
 	watch  watch // of the source
 
+	cluster     replication.Cluster // of the source
+	withoutLock string              // under Auto: why the account may not lock tables on the source
+	sourceIsFed bool                // it executes other servers' transactions, which its own log need not have
+
 	throttle *throttle // nil: there is none
 
 	resultMutex sync.Mutex // guards what follows, result.Warnings and .Sync, and the members' results while workers run
@@ -70,7 +74,7 @@ func Run(ctx context.Context, request Request, observer Observer) (*Result, erro
 
 func newRun(request Request, observer Observer) *run {
 	r := &run{request: request, events: &events{observer: observer, now: request.Now}}
-	r.result = &Result{RunID: request.RunID, StartedAt: request.Now(), Filters: request.Filters, Sync: SyncInfo{Strategy: string(syncpoint.Until)}}
+	r.result = &Result{RunID: request.RunID, StartedAt: request.Now(), Filters: request.Filters, Sync: SyncInfo{Strategy: request.Sync}}
 	r.keeper = &keeper{maxAge: request.SyncMaxAge, open: r.openPoint}
 	return r
 }
@@ -100,12 +104,18 @@ func (r *run) check(ctx context.Context) error {
 	for _, m := range r.members {
 		r.events.send(ReplicaFound{At: r.events.at(), Replica: m.result})
 	}
-	binlog, err := replication.ReadBinlogFilter(ctx, r.control)
-	if err != nil {
-		return err
+	binlog := replication.BinlogFilter{}
+	if r.request.Sync != None {
+		var err error
+		if binlog, err = replication.ReadBinlogFilter(ctx, r.control); err != nil {
+			return err
+		}
 	}
 	r.compareSchemas()
 	r.planTables(binlog)
+	if err := r.chooseStrategies(ctx, func() { r.planTables(binlog) }); err != nil {
+		return err
+	}
 	r.announcePlan()
 	return r.compareTables(ctx)
 }
@@ -161,7 +171,7 @@ func (r *run) compareTables(ctx context.Context) error {
 func (r *run) comparedTables() []syncpoint.Table {
 	var tables []syncpoint.Table
 	for _, state := range r.tables {
-		if len(state.tasks) > 0 && !state.isReported() {
+		if state.hasSynced() && !state.isReported() {
 			tables = append(tables, syncpoint.Table{Database: state.result.Database, Name: state.result.Table})
 		}
 	}

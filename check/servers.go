@@ -16,7 +16,12 @@ type member struct {
 	address string
 	server  *server.Server // nil: never reached
 	watch   watch
-	result  ReplicaResult
+	// strategy is how it is read; under Auto it changes while the check is being planned.
+	strategy  Strategy
+	clustered bool    // it is a member of the source's own cluster
+	back      *string // the channel by which the source replicates from it
+	renames   renames
+	result    ReplicaResult
 
 	statuses []replication.Status     // of all its channels
 	status   replication.Status       // of the channel from the source, or from upstream
@@ -45,7 +50,14 @@ func (m *member) giveUpFor(ctx context.Context, err error) {
 }
 
 func (m *member) replica() syncpoint.Replica {
-	return syncpoint.Replica{Server: m.server, Channel: m.status.Channel, Upstream: m.number}
+	return syncpoint.Replica{Server: m.server, Channel: m.status.Channel, Upstream: m.number, Strategy: syncpoint.Strategy(m.strategy)}
+}
+
+func (r *run) newMember(address string) *member {
+	m := newMember(address)
+	m.strategy = r.request.Sync.first()
+	m.result.Strategy = m.strategy
+	return m
 }
 
 func newMember(address string) *member {
@@ -67,8 +79,14 @@ func (r *run) connectSource(ctx context.Context) error {
 	if err := r.requirePrivileges(ctx, r.control, server.RoleSource, nil); err != nil {
 		return err
 	}
+	if r.cluster, err = replication.ClusterOf(ctx, r.control); err != nil {
+		return err
+	}
 	_, err = replication.SourcePosition(ctx, r.control)
 	if errors.Is(err, replication.ErrBinlogOff) {
+		if r.request.Sync == None {
+			return nil
+		}
 		return fmt.Errorf("no position to compare at: %w", err)
 	}
 	return err
@@ -83,7 +101,7 @@ func (r *run) findReplicas(ctx context.Context) error {
 	errs := make([]error, len(r.members))
 	var wait sync.WaitGroup
 	for i, endpoint := range r.request.Replicas {
-		r.members[i] = newMember(endpoint.Address)
+		r.members[i] = r.newMember(endpoint.Address)
 		wait.Go(func() { errs[i] = r.connectNamed(ctx, r.members[i], endpoint) })
 	}
 	wait.Wait()
@@ -126,7 +144,7 @@ func (r *run) reach(ctx context.Context, m *member, endpoint server.Endpoint) {
 	}
 	m.server, m.watch.server = opened, opened
 	m.result.Identity = opened.Identity()
-	if r.source.Identity().Flavor == server.MariaDB && opened.Identity().Flavor == server.MySQL {
+	if r.request.Sync != None && r.source.Identity().Flavor == server.MariaDB && opened.Identity().Flavor == server.MySQL {
 		m.giveUp(ReasonServerType, fmt.Sprintf("it is %s %s: MySQL does not replicate from MariaDB sources", opened.Identity().Flavor, opened.Identity().VersionText))
 	}
 }
@@ -141,10 +159,13 @@ func (r *run) inspect(ctx context.Context, m *member) error {
 	if err := r.requirePrivileges(ctx, session, server.RoleReplica, m); err != nil || !m.usable() {
 		return err
 	}
+	if r.request.Sync == None {
+		return nil // nothing is asked of replication
+	}
 	if m.statuses, err = replication.ReadStatuses(ctx, session); err != nil {
 		return err
 	}
-	if err := r.refuseCluster(ctx, session, m); err != nil || !m.usable() {
+	if err := r.meetCluster(ctx, session, m); err != nil || !m.usable() {
 		return err
 	}
 	hiding, err := replication.HidingSettings(ctx, session)

@@ -21,6 +21,12 @@ type tableState struct {
 	ranges    []rangeFound
 	announced bool
 	reported  bool
+	cascades  *bool // a foreign key's cascade can change its rows; nil: not known yet
+}
+
+// hasSynced tells whether rows of the table are read in sync points.
+func (s *tableState) hasSynced() bool {
+	return slices.ContainsFunc(s.tasks, func(t *task) bool { return t.strategy.isSynced() })
 }
 
 // onReplica is a table on one replica.
@@ -40,6 +46,7 @@ func (o *onReplica) set(verdict Verdict, code, reason string) {
 // task compares one table's rows in one layout on the replicas it names.
 type task struct {
 	state    *tableState
+	strategy Strategy
 	layout   *checksum.Layout
 	replicas []int
 	sizer    *chunker.Sizer
@@ -177,11 +184,14 @@ type chunkOnReplica struct {
 	rows    int64
 	delta   counts
 	partial bool // there may be more that differs
+	// unsettled rows differed and could not be proven to differ; changing names some of them.
+	unsettled int
+	changing  []string
 }
 
 // isWhole tells whether the chunk was compared to the end on that many replicas.
 func (c chunkResult) isWhole(replicas int) bool {
-	return !c.failed && len(c.on) == replicas && !slices.ContainsFunc(c.on, func(on chunkOnReplica) bool { return on.partial })
+	return !c.failed && len(c.on) == replicas && !slices.ContainsFunc(c.on, func(on chunkOnReplica) bool { return on.partial || on.unsettled > 0 })
 }
 
 // record takes in a chunk. A chunk counts as verified when it was compared on every replica of the task; the
@@ -213,7 +223,7 @@ func (t *task) record(c chunkResult) error {
 		s.result.Rows += c.source.Rows
 		s.result.Bytes += c.source.Bytes
 	}
-	if !slices.Contains(s.result.Epochs, c.epoch) {
+	if c.epoch > 0 && !slices.Contains(s.result.Epochs, c.epoch) {
 		s.result.Epochs = append(s.result.Epochs, c.epoch)
 	}
 	s.recordReplicas(c)
@@ -225,6 +235,9 @@ func (s *tableState) recordReplicas(c chunkResult) {
 	for _, on := range c.on {
 		result := &s.onReplica[on.replica]
 		result.Rows += on.rows
+		if on.unsettled > 0 {
+			result.set(Unverified, ReasonKeepsChanging, on.changingReason())
+		}
 		if on.delta == (counts{}) {
 			continue
 		}

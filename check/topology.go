@@ -17,8 +17,11 @@ import (
 // replicas. That one which was named belongs to none of them is an error of the request.
 func (r *run) linkMembers(ctx context.Context, named bool) error {
 	var problems []error
+	if r.request.Sync == None {
+		return nil
+	}
 	for _, m := range r.members {
-		if m.server == nil || !m.usable() {
+		if m.server == nil || !m.usable() || m.clustered {
 			continue
 		}
 		err := r.link(m)
@@ -44,10 +47,13 @@ func (r *run) linkMembers(ctx context.Context, named bool) error {
 	for _, m := range r.members {
 		r.linkUpstream(ctx, m)
 	}
+	if err := r.linkBack(ctx); err != nil {
+		return err
+	}
 	if r.request.Journals != nil {
 		r.eachUsable(ctx, func(_ int, m *member) error { return r.settleLeftOpen(ctx, m) })
 	}
-	return r.warnOfErrant(ctx)
+	return errors.Join(r.readRenames(ctx), r.warnOfErrant(ctx))
 }
 
 // warnOfErrant names transactions that only a replica has. They need not make its data different, but they go to its own
@@ -208,14 +214,19 @@ func (r *run) readUpstream(ctx context.Context, m, up *member) error {
 	return err
 }
 
-// replicates tells whether a table's changes come all the way from the source to the replica; see replication.Status.
+// replicates tells whether a table's changes come all the way from the source to the replica, where it may have another name;
+// see replication.Status and member.renames.
 func (m *member) replicates(database, table string) (replicated bool, reason string) {
+	if why := m.renames.mixed[database]; why != "" {
+		return false, why
+	}
 	var uncertain []string
 	if up := m.upstream; up != nil {
 		through, reason := up.replicates(database, table)
 		if !through {
 			return false, fmt.Sprintf("it does not reach %s: %s", up.address, reason)
 		}
+		database = up.nameOf(database)
 		logged, filtered := up.logged.Logs(database)
 		if !logged {
 			return false, fmt.Sprintf("%s does not pass it on: %s", up.address, filtered)
@@ -239,31 +250,48 @@ func joinReasons(reasons []string) string {
 	return strings.Join(kept, "; ")
 }
 
-// refuseCluster leaves members of a cluster alone. What they execute does not all come through the channel: stopping its
-// applier holds nothing still, and flow control would hold up the whole cluster.
-func (r *run) refuseCluster(ctx context.Context, session *server.Session, m *member) error {
+// meetCluster leaves members of a cluster alone. What they execute does not all come through the channel: stopping its
+// applier holds nothing still, and flow control would hold up the whole cluster. They can be compared by Recheck.
+func (r *run) meetCluster(ctx context.Context, session *server.Session, m *member) error {
 	cluster, err := replication.ClusterOf(ctx, session)
 	if err != nil || !cluster.IsMember() {
 		return err
 	}
-	ofSource, err := r.sourceCluster(ctx)
-	if err != nil {
-		return err
-	}
-	if cluster.SameAs(ofSource) {
-		m.giveUp(ReasonCluster, fmt.Sprintf("it is a member of the source's own %s: members have no replication channel that could be paused; --sync recheck compares them without", cluster))
+	m.clustered = cluster.SameAs(r.cluster)
+	if m.strategy == Recheck {
 		return nil
 	}
-	m.giveUp(ReasonCluster, fmt.Sprintf("it is a member of the %s: its applier is not paused, since other members may write as well and would be held up; --sync recheck compares it without", cluster))
+	why := fmt.Sprintf("it is a member of the %s: its applier is not paused, since other members may write as well and would be held up", cluster)
+	if m.clustered {
+		why = fmt.Sprintf("it is a member of the source's own %s: members have no replication channel that could be paused", cluster)
+	}
+	if !r.fallBack(m, Recheck, why) {
+		m.giveUp(ReasonCluster, why+"; --sync recheck compares it without")
+	}
 	return nil
 }
 
-// sourceCluster asks on a session of its own: replicas are worked on at once.
-func (r *run) sourceCluster(ctx context.Context) (replication.Cluster, error) {
-	session, err := r.source.Session(ctx, server.SessionOptions{})
-	if err != nil {
-		return replication.Cluster{}, err
+// linkBack finds the replicas from which the source replicates: dual masters.
+func (r *run) linkBack(ctx context.Context) error {
+	if r.request.Sync != Recheck && r.request.Sync != Auto {
+		return nil // a sync point looks for itself
 	}
-	defer session.Close()
-	return replication.ClusterOf(ctx, session)
+	feeds, err := replication.ReadFeeds(ctx, r.control)
+	if err != nil {
+		return err
+	}
+	r.sourceIsFed = feeds.Any()
+	for _, m := range r.members {
+		if m.server == nil || !m.usable() {
+			continue
+		}
+		channel, found, err := feeds.From(m.server.Identity(), m.server.Endpoint())
+		if err != nil {
+			m.giveUp(string(syncpoint.ReplicaWrites), fmt.Sprintf("whether the source replicates from it cannot be told: %v", err))
+		}
+		if found {
+			m.back = &channel
+		}
+	}
+	return nil
 }

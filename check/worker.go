@@ -42,6 +42,7 @@ type worker struct {
 	replicas []*checksum.Reader // by number of the replica; nil for those that are not compared
 	pending  []finished         // compared, but not yet known to be of the right tables
 	redo     []job              // to be compared once more
+	fresh    freshSessions
 }
 
 // work compares jobs until there are none, or until the run cannot go on.
@@ -60,6 +61,9 @@ func (w *worker) work(ctx context.Context, jobs <-chan job) error {
 
 // compare compares one chunk. Its error ends the run: the source is lost for good, or ctx has ended.
 func (w *worker) compare(ctx context.Context, j job) error {
+	if !j.task.strategy.isSynced() {
+		return w.compareFresh(ctx, j)
+	}
 	if len(j.task.live()) > 0 {
 		if err := w.prepare(ctx, j.task); err != nil {
 			return errors.Join(err, w.breakOff(j, chunkResult{chunk: j.chunk, on: j.settled, started: time.Now()}))
@@ -141,7 +145,7 @@ func (w *worker) prepare(ctx context.Context, t *task) error {
 	for _, i := range t.replicas {
 		switch session := next.Replicas[i]; {
 		case session != nil:
-			w.replicas[i] = checksum.NewReader(t.layout, session)
+			w.replicas[i] = checksum.NewReader(w.run.layoutOn(i, t), session)
 		default:
 			code, reason := w.run.members[i].result.ReasonCode, w.run.members[i].result.Reason
 			if failed := next.held.point.Failed(i); failed != nil && failed.Code != syncpoint.LeftOut {
@@ -217,6 +221,7 @@ func (w *worker) closeReaders() {
 func (w *worker) rest(ctx context.Context) error {
 	err := w.confirm(ctx)
 	w.closeReaders()
+	w.fresh.close()
 	w.run.keeper.rest(w.lease)
 	w.lease, w.task = nil, nil
 	return err
@@ -225,5 +230,6 @@ func (w *worker) rest(ctx context.Context) error {
 func (w *worker) close() {
 	w.run.keeper.done(w.lease)
 	w.lease = nil
+	w.fresh.close()
 	w.abandon()
 }

@@ -18,6 +18,8 @@ type Delta struct {
 	Missing []int // on the source only: number on the source
 	Extra   []int // on the replica only: number on the replica
 	Changed []Pair
+
+	source, replica *rowList
 }
 
 // Pair is one row that both sides have with unequal values: its number on each side.
@@ -41,10 +43,54 @@ func Compare(ctx context.Context, source, replica *Reader, chunk chunker.Chunk) 
 		return Delta{}, err
 	}
 	delta := matchByBytes(sourceRows, replicaRows)
+	delta.source, delta.replica = sourceRows, replicaRows
 	if source.layout.Key.ByteEquality() || len(delta.Missing) == 0 || len(delta.Extra) == 0 {
 		return delta, nil
 	}
 	return matchByServer(ctx, source, replica, sourceRows, replicaRows, delta)
+}
+
+// Sums are the hashes of a differing row's values on both sides, so that it can be told whether it still differs in the same way
+// when it is read again.
+type Sums struct {
+	Source, Replica     uint64
+	OnSource, OnReplica bool
+}
+
+// Sums returns the differing rows by key (its bytes on the source, where the row is there).
+func (d Delta) Sums() map[string]Sums {
+	found := make(map[string]Sums, d.Rows())
+	for _, i := range d.Missing {
+		found[string(d.source.key(i))] = Sums{Source: d.source.sums[i], OnSource: true}
+	}
+	for _, j := range d.Extra {
+		found[string(d.replica.key(j))] = Sums{Replica: d.replica.sums[j], OnReplica: true}
+	}
+	for _, pair := range d.Changed {
+		found[string(d.source.key(pair.Source))] = Sums{Source: d.source.sums[pair.Source], Replica: d.replica.sums[pair.Replica], OnSource: true, OnReplica: true}
+	}
+	return found
+}
+
+// Only returns the differing rows whose keys, as in Sums, are wanted.
+func (d Delta) Only(wanted func(key string) bool) Delta {
+	only := Delta{source: d.source, replica: d.replica}
+	for _, i := range d.Missing {
+		if wanted(string(d.source.key(i))) {
+			only.Missing = append(only.Missing, i)
+		}
+	}
+	for _, j := range d.Extra {
+		if wanted(string(d.replica.key(j))) {
+			only.Extra = append(only.Extra, j)
+		}
+	}
+	for _, pair := range d.Changed {
+		if wanted(string(d.source.key(pair.Source))) {
+			only.Changed = append(only.Changed, pair)
+		}
+	}
+	return only
 }
 
 // rowList is the rows of a chunk on one side: each one's encoded key and the hash of the whole row.
@@ -167,7 +213,7 @@ func (r *Reader) findPartners(ctx context.Context, few []int, fewRows *rowList, 
 // the replica's, or, swapped, the other way.
 func (d Delta) pairUp(partner map[int]int, swapped bool) Delta {
 	pairedSource, pairedReplica := map[int]bool{}, map[int]bool{}
-	paired := Delta{Changed: d.Changed}
+	paired := Delta{Changed: d.Changed, source: d.source, replica: d.replica}
 	for from, to := range partner {
 		pair := Pair{Source: from, Replica: to}
 		if swapped {

@@ -125,6 +125,16 @@ func NewScanLayout(database, table, key string, identity int, columns []Column) 
 	return layout
 }
 
+// In is the layout of the same table in a database of another name.
+func (l *Layout) In(database string) *Layout {
+	if database == l.Database {
+		return l
+	}
+	there := *l
+	there.Database = database
+	return &there
+}
+
 // Algorithm is how the layout's rows are digested.
 func (l *Layout) Algorithm() Algorithm {
 	if l.Scan {

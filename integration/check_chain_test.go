@@ -65,6 +65,9 @@ func requireEqualChain(t *testing.T, tp *Topology, result *check.Result) {
 	if result.Verdict != check.Equal || len(result.Warnings) > 0 {
 		t.Error(describe(result))
 	}
+	if epochs := result.Sync.Epochs; tp.options.GTID && epochs[len(epochs)-1].GTID == "" {
+		t.Errorf("the last epoch has no GTID: %+v", epochs)
+	}
 	for _, r := range result.Replicas {
 		upstream := ""
 		for i, node := range tp.Replicas {

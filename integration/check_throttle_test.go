@@ -321,6 +321,36 @@ func TestThrottleSeesWhatTheReceiverLacks(t *testing.T) {
 	}, Needs{Network: true})
 }
 
+// TestThrottleLeavesADelayOut: a replica that is delayed on purpose does not lag by that.
+func TestThrottleLeavesADelayOut(t *testing.T) {
+	t.Parallel()
+	if !long() {
+		t.Skip("each sync point waits out the delay: only with TRUEUP_TEST_LONG")
+	}
+	EachServer(t, func(t *testing.T, on ServerRow) {
+		tp, request := newThrottled(t, Options{})
+		stop := tp.StartWriter(t, WriterOptions{Tables: []string{"app.other"}, Pause: 20 * time.Millisecond})
+		tp.WaitCaughtUp(t)
+		delay := "CHANGE MASTER TO MASTER_DELAY=5"
+		if on.IsMySQL(8, 0, 26) {
+			delay = "CHANGE REPLICATION SOURCE TO SOURCE_DELAY=5"
+		}
+		tp.Replica(0).Exec(t, on.replicaStatement("STOP", "", ""), delay, on.replicaStatement("START", "", ""))
+		request.Throttle.MaxLag = 3 * time.Second
+		w := &watcher{pause: 15 * time.Millisecond}
+		most := ""
+		w.onFirst = func() { most = tp.Replica(0).Status(t)["Seconds_Behind_Master"] }
+		result := w.run(t, request)
+		stop()
+		if result.Verdict != check.Equal || len(w.reasons) != 0 {
+			t.Errorf("waited for %q; %s", w.reasons, describe(result))
+		}
+		if most < "4" || len(most) != 1 {
+			t.Errorf("the replica says that it lags %q seconds: its delay was not to be seen", most)
+		}
+	})
+}
+
 // TestMaxDurationEndsInOrder: what was compared by then counts, the rest is unverified for that reason and no other.
 func TestMaxDurationEndsInOrder(t *testing.T) {
 	t.Parallel()

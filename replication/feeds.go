@@ -26,6 +26,9 @@ func ReadFeeds(ctx context.Context, source *server.Session) (Feeds, error) {
 	return Feeds{denied: err, applied: applied}, gtidErr
 }
 
+// Any tells whether the source replicates from anybody, as far as it can be told.
+func (f Feeds) Any() bool { return len(f.statuses) > 0 || f.denied != nil && f.applied != "" }
+
 // From finds the channel that comes from a server. Where the channels could not be read, a source that has applied none of
 // that server's transactions last has none; else it is an error that asks for the privilege.
 func (f Feeds) From(origin server.Identity, endpoints ...server.Endpoint) (channel string, found bool, err error) {

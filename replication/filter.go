@@ -67,14 +67,13 @@ func filtersFrom(record row) []Filter {
 	return filters
 }
 
-// Replicates tells whether the channel's filters let changes of a table through unchanged, under the same
-// name. When not, reason names the filter. When they do, reason is "" or says what makes it uncertain: filters
+// Replicates tells whether the channel's filters let changes of a table through, under the name that NameOf its database
+// gives: the servers rewrite names before they filter (seen on MariaDB 10.11 and MySQL 9.7). When not, reason names the
+// filter. When they do, reason is "" or says what makes it uncertain: filters
 // by database go by the session's default database where the source logs statements, and domain and server id
 // filters drop events whatever their table (MySQL manual, "How Servers Evaluate Replication Filtering Rules").
 func (s Status) Replicates(database, table string) (replicated bool, reason string) {
-	if f, rewritten := s.rewrites(database); rewritten {
-		return false, "the channel rewrites database names: " + f.String()
-	}
+	database = s.NameOf(database)
 	if reason := s.refusedByDatabase(database); reason != "" {
 		return false, reason
 	}
@@ -84,16 +83,19 @@ func (s Status) Replicates(database, table string) (replicated bool, reason stri
 	return true, s.uncertain()
 }
 
-// rewrites finds a rewrite that takes the database's changes away, or brings another database's changes in.
-func (s Status) rewrites(database string) (Filter, bool) {
+// NameOf is the name that a database of the source has on the replica: another one where the channel rewrites it. Statements
+// that name a database themselves are not rewritten: a CREATE TABLE may have gone to the old name.
+func (s Status) NameOf(database string) string {
 	for _, f := range s.named(rewriteDB) {
-		from, to, _ := strings.Cut(f.Value, "->")
-		if from != to && (from == database || to == database) {
-			return f, true
+		if from, to, _ := strings.Cut(f.Value, "->"); from == database {
+			return to
 		}
 	}
-	return Filter{}, false
+	return database
 }
+
+// Rewrites tells whether the channel rewrites the name of any database. MariaDB before 10.11 does not say so.
+func (s Status) Rewrites() bool { return len(s.named(rewriteDB)) > 0 }
 
 func (s Status) refusedByDatabase(database string) string {
 	if only := s.named(doDB); len(only) > 0 {

@@ -43,8 +43,10 @@ func TestReplicates(t *testing.T) {
 		{f("replicate_wild_ignore_table=a\\_b.%"), "a_b.t", false, "replicate_wild_ignore_table"},
 		{f("replicate_wild_ignore_table=a\\_b.%"), "axb.t", true, ""},
 		{f("replicate_do_db=a", "replicate_ignore_table=a.t"), "a.t", false, "replicate_ignore_table=a.t"},
-		{f("replicate_rewrite_db=a->b"), "a.t", false, "replicate_rewrite_db=a->b"},
-		{f("replicate_rewrite_db=a->b"), "b.t", false, "replicate_rewrite_db=a->b"},
+		{f("replicate_rewrite_db=a->b"), "a.t", true, ""},
+		{f("replicate_rewrite_db=a->b", "replicate_ignore_table=b.t"), "a.t", false, "replicate_ignore_table=b.t"},
+		{f("replicate_rewrite_db=a->b", "replicate_ignore_table=a.t"), "a.t", true, ""},
+		{f("replicate_rewrite_db=a->b", "replicate_do_db=a"), "a.t", false, "replicate_do_db=a"},
 		{f("replicate_rewrite_db=a->b"), "c.t", true, ""},
 		{f("ignore_domain_ids=3"), "a.t", true, "ignore_domain_ids=3"},
 	}
@@ -54,6 +56,19 @@ func TestReplicates(t *testing.T) {
 		if replicated != test.replicated || !strings.Contains(reason, test.reason) || (test.reason == "") != (reason == "") {
 			t.Errorf("%v %s: %v, %q", test.filters, test.table, replicated, reason)
 		}
+	}
+}
+
+func TestNameOf(t *testing.T) {
+	t.Parallel()
+	status := Status{Filters: []Filter{{"replicate_rewrite_db", "a->b"}, {"replicate_rewrite_db", "b->c"}, {"replicate_rewrite_db", "a->z"}}}
+	for database, want := range map[string]string{"a": "b", "b": "c", "c": "c", "A": "A"} {
+		if got := status.NameOf(database); got != want {
+			t.Errorf("%s is %s, want %s", database, got, want)
+		}
+	}
+	if !status.Rewrites() || (Status{Filters: []Filter{{"replicate_do_db", "a"}}}).Rewrites() {
+		t.Error("Rewrites")
 	}
 }
 

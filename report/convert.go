@@ -35,7 +35,7 @@ func summaryOf(result *check.Result, version string) Summary {
 		Verdict:          verdictOf(conditions),
 		Filters:          filtersOf(result.Filters),
 		Source:           serverOf(result.Source),
-		Sync:             Sync{Strategy: result.Sync.Strategy, Epochs: each(result.Sync.Epochs, epochOf)},
+		Sync:             Sync{Strategy: string(result.Sync.Strategy), Epochs: each(result.Sync.Epochs, epochOf)},
 		Replicas:         each(result.Replicas, replicaOf),
 		DifferentRanges:  each(result.DifferentRanges, rangeOf),
 		Truncated:        result.DifferencesTruncated,
@@ -99,10 +99,12 @@ func epochReplicaOf(r check.EpochReplica) EpochReplica {
 
 func replicaOf(r check.ReplicaResult) Replica {
 	return Replica{
-		Server: serverOf(r.ServerInfo), Channel: r.Channel, Upstream: r.Upstream,
+		Server: serverOf(r.ServerInfo), Strategy: string(r.Strategy), Channel: r.Channel, Upstream: r.Upstream, RenamedDatabases: each(r.Renamed, renamedOf),
 		Verdict: verdictName(r.Verdict), ReasonCode: r.ReasonCode, Reason: r.Reason,
 	}
 }
+
+func renamedOf(n check.DatabaseName) RenamedDatabase { return RenamedDatabase(n) }
 
 func tableOf(t check.TableResult) Table {
 	return Table{

@@ -86,11 +86,19 @@ type EpochReplica struct {
 // Replica is one replica with its verdict.
 type Replica struct {
 	Server
-	Channel    string `json:"channel"`
-	Upstream   string `json:"upstream"`
-	Verdict    string `json:"verdict"`
-	ReasonCode string `json:"reason_code"`
-	Reason     string `json:"reason"`
+	Strategy         string            `json:"strategy"` // that was used: until, lock, recheck or none
+	Channel          string            `json:"channel"`
+	Upstream         string            `json:"upstream"`
+	RenamedDatabases []RenamedDatabase `json:"renamed_databases"`
+	Verdict          string            `json:"verdict"`
+	ReasonCode       string            `json:"reason_code"`
+	Reason           string            `json:"reason"`
+}
+
+// RenamedDatabase is a database that has another name on a replica than on the source.
+type RenamedDatabase struct {
+	Source  string `json:"source"`
+	Replica string `json:"replica"`
 }
 
 // Table is one table with its verdict.

@@ -55,6 +55,7 @@ var reasonTexts = map[string]reasonText{
 	"table_locked":                   {"the table was locked and the lock did not go away in time", "check it again when the ALTER or the locking session is over"},
 	"read_error":                     {"reading its rows failed", "see the error that the reason quotes, then check again"},
 	"digest_not_confirmed":           {"digests differed, yet reading the rows again showed no difference", "check the table again"},
+	"keeps_changing":                 {"--sync recheck: rows differed, and changed every time they were read again", "check again when less is written, or with --sync until or lock"},
 	"coverage_not_proven":            {"not every row can be shown to have been read", "check the table again; if it stays so, please report it"},
 }
 

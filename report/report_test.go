@@ -26,7 +26,7 @@ sync.epochs.replicas +sync.epochs.opened_at
 sync.epochs.replicas.address sync.epochs.replicas.file sync.epochs.replicas.position sync.epochs.replicas.gtid
 sync.epochs.replicas.exact sync.epochs.replicas.applier_paused_seconds
 replicas.address replicas.flavor replicas.version replicas.server_id replicas.server_uuid replicas.channel
-replicas.verdict replicas.reason_code replicas.reason +replicas.upstream
+replicas.verdict replicas.reason_code replicas.reason +replicas.upstream +replicas.strategy +replicas.renamed_databases
 tables.database tables.table tables.verdict tables.reason_code tables.reason tables.key_used tables.digest tables.rows
 tables.bytes tables.chunks_verified tables.chunks_unverified tables.epochs +tables.converted_columns +tables.coverage +tables.coverage.proven +tables.coverage.chunks +tables.coverage.rows_counted tables.replicas
 +tables.chunks_different +tables.duration_seconds +tables.ignored_columns

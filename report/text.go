@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -83,8 +84,14 @@ func (t *textPrinter) header() {
 		if r.Channel != "" {
 			title += ", channel " + showName(r.Channel)
 		}
+		if r.Strategy != "" && r.Strategy != "until" {
+			title += ", sync " + showName(r.Strategy)
+		}
 		if r.Upstream != "" {
 			title += ", replicates from " + showName(r.Upstream)
+		}
+		for _, database := range r.RenamedDatabases {
+			title += fmt.Sprintf(", %s is %s there", showName(database.Source), showName(database.Replica))
 		}
 		lines = append(lines, []string{"replica", showName(r.Address), title, t.verdict(r.Verdict)})
 	}
@@ -141,6 +148,15 @@ func (t *textPrinter) warningSection() {
 // syncSection says how the servers were read at one position and what that cost them.
 func (t *textPrinter) syncSection() {
 	sync := t.check.Sync
+	for _, how := range []struct{ strategy, does string }{
+		{"recheck", "what differed was read again until it was proven, or gone; nothing was paused or locked"},
+		{"none", "source and replicas were read as they were, at no common position: what was written meanwhile can look like a difference"},
+	} {
+		if slices.ContainsFunc(t.check.Replicas, func(r Replica) bool { return r.Strategy == how.strategy }) {
+			t.out.WriteByte('\n')
+			t.prose(6, "Sync: %s; %s", how.strategy, how.does)
+		}
+	}
 	if len(sync.Epochs) == 0 {
 		return
 	}

@@ -19,6 +19,7 @@ type loader struct {
 	arguments []driver.Value
 	tables    map[tableName]*Table
 	strings   map[string]string
+	renamed   map[string]string // see LoadRenamed
 }
 
 // Load reads the definitions of all tables, views and sequences in the databases that the selector lets through
@@ -29,6 +30,12 @@ type loader struct {
 // server prints something that cannot be understood (it is not). A single table that cannot be opened is no
 // failure: see Table.LoadError.
 func Load(ctx context.Context, session *server.Session, selector *Selector) (*Catalog, error) {
+	return LoadRenamed(ctx, session, selector, nil)
+}
+
+// LoadRenamed is Load for a server on which databases have other names: renamed has the name to use for each of them, "" for
+// one to leave out. The selector, and the catalog, have the names to use.
+func LoadRenamed(ctx context.Context, session *server.Session, selector *Selector, renamed map[string]string) (*Catalog, error) {
 	identity := session.Server().Identity()
 	if identity.Flavor == server.UnknownFlavor {
 		return nil, fmt.Errorf("%s: reading table definitions: the server (%s) is neither MySQL nor MariaDB",
@@ -44,9 +51,12 @@ func Load(ctx context.Context, session *server.Session, selector *Selector) (*Ca
 	}
 	l := &loader{
 		session: session, selector: selector.FoldNames(folds), mariadb: identity.Flavor == server.MariaDB,
-		version: identity.Version, tables: map[tableName]*Table{}, strings: map[string]string{},
+		version: identity.Version, tables: map[tableName]*Table{}, strings: map[string]string{}, renamed: renamed,
 	}
 	l.condition, l.arguments = l.selector.databaseCondition()
+	if len(renamed) > 0 { // the server does not know the names that the selector has
+		l.condition, l.arguments = (&Selector{}).databaseCondition()
+	}
 	for _, step := range []struct {
 		what string
 		read func(context.Context) error

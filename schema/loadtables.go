@@ -21,7 +21,7 @@ func (l *loader) loadTables(ctx context.Context) error {
 			RowsEstimate: r.number(5), BytesEstimate: r.number(6),
 			Partitioned: strings.Contains(strings.ToLower(r.text(7)), "partitioned"),
 		}
-		if !l.selector.passesDatabase(t.Database) {
+		if name := l.nameOf(t.Database); name == "" || !l.selector.passesDatabase(name) {
 			return
 		}
 		// A table that cannot be opened has no engine, and the error stands in its comment (I_S TABLES).
@@ -89,9 +89,18 @@ func (l *loader) finish() []*Table {
 		if t.LoadError == "" && len(t.Columns) == 0 && (t.Kind == BaseTable || t.Kind == SystemVersioned) {
 			t.LoadError = "the server lists no column of it: it was dropped while the definitions were read, or the account may see none"
 		}
+		t.Database = l.nameOf(t.Database)
 		tables = append(tables, t)
 	}
 	return tables
+}
+
+// nameOf is the name to use for a database of the server; "" leaves it out.
+func (l *loader) nameOf(database string) string {
+	if name, renamed := l.renamed[database]; renamed {
+		return name
+	}
+	return database
 }
 
 // parseCount reads an unsigned number; one beyond the range of int64 becomes its end.

@@ -87,6 +87,11 @@ func MissingPrivileges(grants Grants, role Role, databases []string) []MissingPr
 	return missing
 }
 
+// MissingLock is what an account lacks to lock tables of the databases (none: of all), as --sync lock does on every source.
+func MissingLock(grants Grants, databases []string) []MissingPrivilege {
+	return grants.missingOnData("LOCK TABLES", DutyLock, whyLock, databases)
+}
+
 // missingOnData checks a privilege on databases, or everywhere.
 func (g Grants) missingOnData(privilege string, duty Duty, why string, databases []string) []MissingPrivilege {
 	entry := MissingPrivilege{Duty: duty, Privilege: privilege, Why: why}

@@ -77,13 +77,13 @@ replica, and ends with 0 when the check found exactly that, with 2 when not. It 
 func checkFlagsOnly() []cli.Flag {
 	const how = "How to check"
 	return []cli.Flag{
-		&cli.StringFlag{Category: how, Name: "sync", Value: string(syncpoint.Until), Usage: "`STRATEGY` to read source and replicas at one position; this version has until"},
+		&cli.StringFlag{Category: how, Name: "sync", Value: string(check.Until), Usage: "`STRATEGY` to read source and replicas alike: until pauses each applier for moments; lock locks the tables on the source until the replicas have come so far; recheck reads again what differs; none reads at once, where nothing is written; auto takes the first of until, lock, recheck that a replica allows, and says so"},
 		&cli.IntFlag{Category: how, Name: "workers", Value: check.DefaultWorkers(), Usage: "`NUMBER` of chunks compared at once; each takes one connection to every server"},
 		&cli.IntFlag{Category: how, Name: "chunk-size", Usage: "`ROWS` of a chunk, instead of --chunk-time"},
 		&cli.DurationFlag{Category: how, Name: "chunk-time", Value: chunker.DefaultTime, Usage: "`TIME` that comparing a chunk should take"},
 		&cli.DurationFlag{Category: how, Name: "sync-timeout", Value: syncpoint.DefaultTimeout, Usage: "`TIME` a replica has to reach the position; then it is unverified"},
 		&cli.DurationFlag{Category: how, Name: "sync-max-age", Value: check.DefaultSyncMaxAge, Usage: "`TIME` after which snapshots are replaced by newer ones"},
-		&cli.DurationFlag{Category: how, Name: "lock-timeout", Value: syncpoint.DefaultLockTimeout, Usage: "`TIME` to wait for all read locks on a MySQL source together; then the check fails (MariaDB needs none)"},
+		&cli.DurationFlag{Category: how, Name: "lock-timeout", Value: syncpoint.DefaultLockTimeout, Usage: "`TIME` to wait for all read locks on a MySQL source together; then the check fails (MariaDB needs them for --sync lock only)"},
 		&cli.DurationFlag{Category: how, Name: "lock-hold-max", Value: syncpoint.DefaultLockHoldMax, Usage: "`TIME` for which those locks are held at the most; the server ends them also when trueup hangs"},
 		&cli.IntFlag{Category: how, Name: "max-differences", Value: check.DefaultMaxDifferences, Usage: "`NUMBER` of differing rows that are listed; all are counted"},
 		&cli.StringFlag{Category: how, Name: "differences-file", Usage: "`FILE` that gets every differing row, one JSON object a line"},
@@ -104,11 +104,8 @@ func checkOptionsFrom(c *cli.Context) checkOptions {
 // request makes the check's request; the servers are still to be filled in.
 func (o checkOptions) request() (check.Request, error) {
 	request := check.DefaultRequest()
-	switch o.sync {
-	case string(syncpoint.Until):
-	case "lock", "recheck", "none", "auto":
-		return request, usagef("--sync %s is not built yet; this version has --sync until", o.sync)
-	default:
+	request.Sync = check.Strategy(o.sync)
+	if !slices.Contains(check.Strategies(), request.Sync) {
 		return request, usagef("--sync %q: until, lock, recheck, none or auto", o.sync)
 	}
 	if o.chunkSizeSet && o.chunkSize < 1 {

@@ -10,6 +10,9 @@
 // position of its snapshot from Binlog_snapshot_file and Binlog_snapshot_position. On MySQL the checked tables are locked for
 // reading (LOCK TABLES in a session of its own) for the milliseconds in which the position is read and the snapshots are opened.
 //
+// A replica of a replica follows its upstream's own log (chain.go). Where the source replicates from its replica, the replica's
+// own writes must have reached the source (dual.go).
+//
 // How it fails: a replica that cannot be brought to the position is Unverifiable, with a reason, and takes nothing
 // from the others. An applier that this package stopped is started on every way out; before it is stopped, a dead
 // man's switch is armed on the replica: a session that sleeps and then starts the applier, whatever became of us.

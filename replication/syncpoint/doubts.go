@@ -2,6 +2,7 @@ package syncpoint
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"trueup/replication"
@@ -88,9 +89,9 @@ func (p *places) behindCheckpoint(ctx context.Context, at replication.Position) 
 func (p *places) someoneWaits(ctx context.Context) (bool, error) {
 	ctx, cancel := shared(ctx)
 	defer cancel()
-	records, err := p.source.Records(ctx, "SHOW STATUS LIKE 'Rpl_semi_sync_master_wait_sessions'")
+	records, err := p.source.Records(ctx, "SHOW STATUS LIKE 'Rpl\\_semi\\_sync\\_%\\_wait\\_sessions'") // MariaDB: master, MySQL 8.0.26: source
 	if err != nil {
 		return false, err
 	}
-	return len(records) > 0 && records[0].Text("Value") != "0", nil
+	return slices.ContainsFunc(records, func(r server.Record) bool { return r.Text("Value") != "0" }), nil
 }

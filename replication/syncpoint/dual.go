@@ -21,8 +21,9 @@ import (
 // lie before or behind them, with the same rows.
 //
 // MySQL does not say where in the log a snapshot lies, so a transaction of the replica's that the source has applied
-// already, and the replica itself not yet committed in its engine, would be missed: for that the way through the network, the
-// source's applier, its snapshots and the stepping of the replica would have to be faster than one commit.
+// already, and the replica itself not yet committed in its engine, would be missed. Where none waits for a semi-synchronous
+// replica, the way through the network, the source's applier, its snapshots and the stepping of the replica would have to be
+// faster than one commit for that.
 
 // back is the channel on which the source replicates from the replica.
 type back struct {
@@ -32,6 +33,8 @@ type back struct {
 	err      error                // of reading X
 	origins  func(serverID string) bool
 }
+
+var errWaiting = errors.New("transactions in its log wait for a semi-synchronous replica, and are not visible yet")
 
 const (
 	// returnPatience is how long the pause is drawn out for the source to execute what the replica wrote itself. MySQL's parallel
@@ -111,8 +114,13 @@ func (s *stepper) noteReturn(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		own, err := s.log.written(ctx, status.Executed, end, s.back.origins)
-		if err != nil || !own || time.Since(began) > returnPatience {
+		busy, err := s.log.written(ctx, status.Executed, end, s.back.origins)
+		if err == nil && !busy {
+			if busy, err = s.log.someoneWaits(ctx); busy && time.Since(began) > returnPatience {
+				return errWaiting
+			}
+		}
+		if err != nil || !busy || time.Since(began) > returnPatience {
 			return err
 		}
 		if err := sleep(ctx, 5*pollInterval); err != nil {

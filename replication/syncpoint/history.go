@@ -102,3 +102,23 @@ func onlyDomainsOf(position, other string) string {
 	}
 	return strings.Join(kept, ",")
 }
+
+// nameGTIDs gives the epochs of a MySQL source their GTIDs. The source cannot tell those of a position; but a replica that
+// stands exactly there has executed these and, beyond them, nothing that the source has, unless the two are dual masters.
+func (o *opening) nameGTIDs(ctx context.Context) {
+	for _, epoch := range o.point.Epochs {
+		for i, s := range o.steppers {
+			on := epoch.Replicas[i]
+			if !on.Exact || on.GTID == "" || s.upstream != nil || s.back != nil || s.replica.Server.Identity().Flavor != server.MySQL {
+				continue
+			}
+			record, err := o.control.One(ctx, "SELECT GTID_SUBTRACT(?, GTID_SUBTRACT(?, @@GLOBAL.gtid_executed)) AS gtid", on.GTID, on.GTID)
+			if err != nil {
+				o.options.Logger.Info("the GTIDs of the position are not known", "source", o.source.Address(), "error", err)
+				return
+			}
+			epoch.GTID = strings.Join(strings.Fields(record.Text("gtid")), "")
+			break
+		}
+	}
+}

@@ -16,7 +16,8 @@ type Table struct{ Database, Name string }
 // tableLock is a read lock on tables of the source, in a session of its own.
 type tableLock struct {
 	session   *server.Session
-	since     time.Time // when waiting for the lock began
+	since     time.Time     // when waiting for the lock began
+	before    time.Duration // the longest of the tries that failed before
 	released  bool
 	heldSince time.Time
 	holdMax   time.Duration
@@ -43,7 +44,7 @@ func lockTables(ctx context.Context, source *server.Server, tables []Table, time
 		killErr := source.Kill(killCtx, session.ID())
 		lock.release()
 		if lockCtx.Err() != nil && ctx.Err() == nil {
-			err = fmt.Errorf("%s: the read lock on the checked tables was not granted within %v (--lock-timeout): a long transaction writes to one of them: %w", source.Address(), timeout, err)
+			err = fmt.Errorf("%w: %w", errNotGranted, err)
 		}
 		if server.IsReadOnly(err) {
 			err = fmt.Errorf("%w (before MySQL 5.7.5 the lock has to be a WRITE lock, for which a source with read_only=ON wants the privilege SUPER)", err)
@@ -91,7 +92,7 @@ func (l *tableLock) proveHeld(ctx context.Context) (time.Duration, error) {
 		return 0, fmt.Errorf("the read lock on the checked tables was lost while the snapshots were opened (held for %v, at most %v): %w",
 			time.Since(l.heldSince).Round(time.Millisecond), l.holdMax, err)
 	}
-	blocked := time.Since(l.since)
+	blocked := max(time.Since(l.since), l.before)
 	l.release()
 	return blocked, nil
 }

@@ -280,7 +280,8 @@ func (o *opening) nameEpochs(ctx context.Context) error {
 // servers find the GTID of a position by reading the binary log from its file's beginning.
 func (o *opening) proveHistory(ctx context.Context) {
 	if o.source.Identity().Flavor != server.MariaDB {
-		return // a server's UUID is proof enough
+		o.nameGTIDs(ctx) // a server's UUID is proof enough
+		return
 	}
 	last := o.point.Epochs[len(o.point.Epochs)-1]
 	gtid, err := replication.GTIDAt(ctx, o.control, last.Position)

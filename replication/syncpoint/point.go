@@ -91,7 +91,7 @@ func (o Options) withDefaults() Options {
 type Epoch struct {
 	ID       int
 	Position replication.Position
-	GTID     string // of the source at the position; empty where the server cannot say
+	GTID     string // of the source at the position; empty where nobody can say
 	OpenedAt time.Time
 	// SourceWritesBlocked is how long writers of the checked tables may have waited; 0 where no lock was needed.
 	SourceWritesBlocked time.Duration

@@ -120,12 +120,12 @@ func (o *opening) existing(ctx context.Context) ([]Table, error) {
 // lock locks the checked tables.
 func (o *opening) lock(ctx context.Context) (*tableLock, error) {
 	o.options.Logger.Debug("the checked tables are about to be locked", "source", o.source.Address())
-	lock, err := lockTables(ctx, o.source, o.options.Tables, o.options.LockTimeout, o.options.LockHoldMax)
+	lock, err := lockInTries(ctx, o.source, o.options.Tables, o.options.LockTimeout, o.options.LockHoldMax)
 	if server.IsNoSuchTable(err) {
 		// A table was dropped or renamed since it was listed; whoever reads it will say so.
 		var left []Table
 		if left, err = o.existing(ctx); err == nil {
-			lock, err = lockTables(ctx, o.source, left, o.options.LockTimeout, o.options.LockHoldMax)
+			lock, err = lockInTries(ctx, o.source, left, o.options.LockTimeout, o.options.LockHoldMax)
 		}
 	}
 	return lock, err

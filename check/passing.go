@@ -1,0 +1,78 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"trueup/replication"
+	"trueup/replication/syncpoint"
+	"trueup/server"
+)
+
+// awaitPassed waits until a replica has executed whatever the source had committed, for as long as --sync-timeout says. Where the
+// source replicates from the replica as well (dual masters), it also waits until the source has executed what was written there.
+// source is a session on the source without a snapshot; from is its position. Errors are the servers', or a *syncpoint.Unverifiable.
+func (r *run) awaitPassed(ctx context.Context, m *member, source *server.Session, from replication.Position) error {
+	session, err := m.server.Session(ctx, server.SessionOptions{})
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	if m.clustered {
+		return r.awaitCluster(ctx, m, source, session)
+	}
+	if m.back == nil {
+		return r.waitInTurn(ctx, session, m, from)
+	}
+	end, err := replication.SourcePosition(ctx, session)
+	if err != nil {
+		return err
+	}
+	if err := r.waitInTurn(ctx, session, m, from); err != nil {
+		return err
+	}
+	return r.awaitReturn(ctx, m, source, end)
+}
+
+// awaitReturn waits until the source has executed the log of a replica from which it replicates.
+func (r *run) awaitReturn(ctx context.Context, m *member, source *server.Session, end replication.Position) error {
+	return r.poll(ctx, func() (bool, error) {
+		status, err := replication.ReadStatus(ctx, source, *m.back)
+		return status.Executed.Compare(end) >= 0, err
+	}, func() error {
+		return &syncpoint.Unverifiable{Address: m.address, Code: syncpoint.ReplicaWrites,
+			Reason: fmt.Sprintf("the source replicates from it, and did not execute its log up to %s within %v (--sync-timeout)", end, r.request.SyncTimeout)}
+	})
+}
+
+// awaitCluster waits until a member of the source's own cluster has executed what the source had.
+func (r *run) awaitCluster(ctx context.Context, m *member, source, session *server.Session) error {
+	target, err := replication.ReadClusterProgress(ctx, source, r.cluster)
+	if err != nil {
+		return err
+	}
+	return r.poll(ctx, func() (bool, error) { return target.IsReachedOn(ctx, session) }, func() error {
+		return &syncpoint.Unverifiable{Address: m.address, Code: syncpoint.Lagging,
+			Reason: fmt.Sprintf("it did not execute what the source had, up to %s, within %v (--sync-timeout)", target, r.request.SyncTimeout)}
+	})
+}
+
+// poll asks again and again until it is done, or the sync timeout is over.
+func (r *run) poll(ctx context.Context, isDone func() (bool, error), late func() error) error {
+	const interval = 5 * time.Millisecond
+	for deadline := time.Now().Add(r.request.SyncTimeout); ; {
+		done, err := isDone()
+		if err != nil || done {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return late()
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(interval):
+		}
+	}
+}
