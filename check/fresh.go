@@ -96,7 +96,7 @@ func (w *worker) openFresh(ctx context.Context, j job) (err error) {
 	w.replicas = make([]*checksum.Reader, len(w.run.members))
 	for i, session := range w.fresh.replicas {
 		if session != nil {
-			w.replicas[i] = checksum.NewReader(j.task.layout, session)
+			w.replicas[i] = checksum.NewReader(w.run.layoutOn(i, j.task), session)
 		}
 	}
 	return nil

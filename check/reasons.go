@@ -49,7 +49,7 @@ func AllReasons() []string {
 		ReasonUnreachable, ReasonAccessDenied, ReasonMissingPrivilege, ReasonNotFound, ReasonNotAReplica, ReasonOtherSource,
 		ReasonServerType, ReasonIdentityChanged, ReasonConnectionLost, ReasonNothing,
 		string(syncpoint.ApplierStopped), string(syncpoint.ApplierError), string(syncpoint.ReceiverStopped),
-		string(syncpoint.ReceiverError), string(syncpoint.Lagging), ReasonLagUnknown, string(syncpoint.Delayed), string(syncpoint.NotExact),
+		string(syncpoint.ReceiverError), string(syncpoint.Lagging), ReasonLagUnknown, string(syncpoint.Delayed), string(syncpoint.Busy), string(syncpoint.NotExact),
 		string(syncpoint.OtherHistory), string(syncpoint.CannotPause), string(syncpoint.NotRestarted),
 		string(syncpoint.ForeignUntil), string(syncpoint.SnapshotRefused),
 		string(syncpoint.UpstreamOut), ReasonNoUpdates, string(syncpoint.ReplicaWrites), ReasonCluster,

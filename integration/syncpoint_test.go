@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -251,6 +252,25 @@ func (h *whenLogged) Handle(_ context.Context, record slog.Record) error {
 	default:
 	}
 	return nil
+}
+
+// both logs to two loggers.
+func both(a, b *slog.Logger) *slog.Logger { return slog.New(teeHandler{a.Handler(), b.Handler()}) }
+
+type teeHandler [2]slog.Handler
+
+func (h teeHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h teeHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return teeHandler{h[0].WithAttrs(attrs), h[1].WithAttrs(attrs)}
+}
+
+func (h teeHandler) WithGroup(name string) slog.Handler {
+	return teeHandler{h[0].WithGroup(name), h[1].WithGroup(name)}
+}
+
+func (h teeHandler) Handle(ctx context.Context, record slog.Record) error {
+	return errors.Join(h[0].Handle(ctx, record), h[1].Handle(ctx, record))
 }
 
 // Messages at which tests step in.

@@ -24,6 +24,7 @@ var reasonTexts = map[string]reasonText{
 	"receiver_error":                 {"its receiver cannot read from the source", "resolve the error that the reason quotes, then check again"},
 	"lagging":                        {"it did not catch up in time", "wait until it has caught up, or raise --sync-timeout"},
 	"lag_unknown":                    {"how far it lags, or its load, could not be read for the whole of --sync-timeout", "see the error that the reason quotes; without --max-lag and --max-load nobody asks"},
+	"applier_busy":                   {"its applier was in the middle of a long transaction or statement for as long as the check waits", "check again when that has ended, or raise --sync-timeout"},
 	"delayed":                        {"it is delayed on purpose, by more than the check waits", "raise --sync-timeout above the delay"},
 	"position_not_exact":             {"it could not be held exactly at the source's position", "check again; if it stays so, look at who else stops and starts its applier"},
 	"other_history":                  {"at the same position it has executed other transactions", "make sure that it is a replica of this source"},

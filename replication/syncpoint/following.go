@@ -80,21 +80,23 @@ var underLock = &Epoch{}
 
 // awaitPassed waits until the replica has executed everything before the target.
 func (s *stepper) awaitPassed(ctx context.Context, target replication.Position) (replication.Status, error) {
+	var last replication.Status
 	for {
 		status, err := s.status(ctx)
 		if err == nil {
+			last = status
 			err = s.refuseUnfit(status)
 		}
-		if err != nil {
+		passed := false
+		if err == nil {
+			passed, err = s.hasPassed(ctx, status, target)
+		}
+		if ctx.Err() == nil && (err != nil || passed) {
 			return status, err
 		}
-		passed, err := s.hasPassed(ctx, status, target)
-		if err != nil || passed {
-			return status, err
-		}
-		if err := sleep(ctx, pollInterval); err != nil {
+		if sleep(ctx, pollInterval) != nil {
 			return status, s.refuse(Lagging, nil, "the replica had executed %s when the locked source stood at %s, and did not get there while the lock may be held (--lock-hold-max %v)",
-				status.Executed, target, s.options.LockHoldMax)
+				last.Executed, target, s.options.LockHoldMax)
 		}
 	}
 }

@@ -25,6 +25,7 @@ const (
 	ForeignUntil    Code = "until_set_by_others" // somebody else runs the applier with UNTIL
 	LeftOut         Code = "left_out"            // the caller gave no server for it
 	SnapshotRefused Code = "snapshot_refused"
+	Busy            Code = "applier_busy"        // a long transaction or statement did not end in time
 	IdentityChanged Code = "identity_changed"    // another server answers at the address now
 	AccessDenied    Code = "access_denied"       // the account is not let in any more
 	UpstreamOut     Code = "upstream_unverified" // the replica from which it replicates is not part of the point

@@ -134,11 +134,19 @@ func (s *stepper) status(ctx context.Context) (replication.Status, error) {
 	return replication.ReadStatus(ctx, s.control, s.replica.Channel)
 }
 
-// catchUp waits until the applier has passed the target and the receiver is connected, so that the pause will be short,
-// and refuses replicas that do not run.
+// catchUp waits until the applier has passed the target, the receiver is connected and no long transaction is being executed, so
+// that the pause will be short, and refuses replicas that do not run.
 func (s *stepper) catchUp(ctx context.Context, target replication.Position) error {
 	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
+	if err := s.awaitTarget(ctx, target); err != nil || s.follows() {
+		return err
+	}
+	s.logger.Debug("the replica has caught up")
+	return s.awaitBetween(ctx)
+}
+
+func (s *stepper) awaitTarget(ctx context.Context, target replication.Position) error {
 	var last replication.Position
 	for {
 		status, err := s.status(ctx)
