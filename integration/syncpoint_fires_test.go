@@ -96,11 +96,10 @@ func switchNotRenewed(t *testing.T, _ ServerRow) {
 	tp.WaitCaughtUp(t)
 	replica := tp.Replica(0)
 	account := replica.Account(proberUser)
-	const workers, delay = 1, 600 * time.Millisecond
-	// A reader, two sessions that control the applier, and the switch's two.
-	limit, unlimited := replica.limitConnections(account, workers+4), replica.limitConnections(account, 0)
+	const delay = 600 * time.Millisecond
+	limit, unlimited := replica.limitConnections(account, 1), replica.limitConnections(account, 0) // those that are open stay
 	point, err := p.with(func(o *syncpoint.Options) {
-		o.Workers, o.SwitchDelay, o.Tables = workers, delay, []syncpoint.Table{{Database: "app", Name: "t"}}
+		o.SwitchDelay, o.Tables = delay, []syncpoint.Table{{Database: "app", Name: "t"}}
 		o.Logger = onLog(logStands, "", func() {
 			if err := replica.exec(t.Context(), "SET SESSION sql_log_bin=0", limit, "SET SESSION sql_log_bin=1"); err != nil {
 				t.Error(err)

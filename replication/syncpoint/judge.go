@@ -11,11 +11,11 @@ import (
 type action uint8
 
 const (
-	nothing action = iota // it runs
-	makeRun               // it stands, or runs with UNTIL, because of us
-	leave                 // it stands because of somebody else, or of an error
-	await                 // whose standstill it is cannot be told: its switch decides
-	onItsWay              // it runs to our UNTIL: a STOP would hang behind its transaction, or roll that back
+	nothing  action = iota // it runs
+	makeRun                // it stands, or runs with UNTIL, because of us
+	leave                  // it stands because of somebody else, or of an error
+	await                  // whose standstill it is cannot be told: its switch decides
+	onItsWay               // it runs to our UNTIL: a STOP would hang behind its transaction, or roll that back
 )
 
 // fresh is how long after our first STOP a standstill is taken for ours by that alone.
