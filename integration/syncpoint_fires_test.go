@@ -1,11 +1,14 @@
 package integration
 
 import (
+	"bufio"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
 	"trueup/replication/syncpoint"
+	"trueup/server"
 )
 
 // TestSyncpointSwitchThatFires does to the applier what a dead man's switch does that fires while its process lives, as on a
@@ -82,7 +85,8 @@ func fireAtRandom(t *testing.T, replica *Node, on ServerRow) (end func() int) {
 // longer than the switch's delay: it goes off, the replica is refused, and its applier runs.
 func TestSyncpointSwitchNotRenewed(t *testing.T) {
 	t.Parallel()
-	EachServer(t, switchNotRenewed, seesAppliers)
+	// MySQL takes a new limit on connections for an account only when that has none open.
+	EachServer(t, switchNotRenewed, Needs{Flavor: server.MariaDB})
 }
 
 func switchNotRenewed(t *testing.T, _ ServerRow) {
@@ -92,15 +96,17 @@ func switchNotRenewed(t *testing.T, _ ServerRow) {
 	tp.WaitCaughtUp(t)
 	replica := tp.Replica(0)
 	account := replica.Account(proberUser)
-	const workers, delay = 1, 600 * time.Millisecond
-	// A reader, two sessions that control the applier, and the switch's two.
-	limit, unlimited := replica.limitConnections(account, workers+4), replica.limitConnections(account, 0)
+	const delay = 600 * time.Millisecond
+	limit, unlimited := replica.limitConnections(account, 1), replica.limitConnections(account, 0) // those that are open stay
 	point, err := p.with(func(o *syncpoint.Options) {
-		o.Workers, o.SwitchDelay, o.Tables = workers, delay, []syncpoint.Table{{Database: "app", Name: "t"}}
+		o.SwitchDelay, o.Tables = delay, []syncpoint.Table{{Database: "app", Name: "t"}}
 		o.Logger = onLog(logStands, "", func() {
-			replica.Exec(t, "SET SESSION sql_log_bin=0", limit, "SET SESSION sql_log_bin=1")
-			time.Sleep(delay)
-			replica.awaitApplier(t) // the switch went off
+			if err := replica.exec(t.Context(), "SET SESSION sql_log_bin=0", limit, "SET SESSION sql_log_bin=1"); err != nil {
+				t.Error(err)
+			}
+			if seen := replica.seeApplier(func(running, until string) bool { return running == "Yes" && until == "None" }); strings.HasPrefix(seen, "without") {
+				t.Errorf("the switch did not go off: the applier went on %s", seen)
+			}
 		})
 	}).open(t.Context())
 	replica.Exec(t, "SET SESSION sql_log_bin=0", unlimited, "SET SESSION sql_log_bin=1")
@@ -116,4 +122,54 @@ func switchNotRenewed(t *testing.T, _ ServerRow) {
 	_ = point.Close()
 	p.leftRunning(t, replica)
 	p.exact(t, "app.t")
+}
+
+// TestSyncpointSwitchClearsUntil kills a process while its applier runs with UNTIL and cannot get there; afterwards nothing is
+// written, so that an UNTIL that stayed would stay for ever, and stop the applier at the next transaction.
+func TestSyncpointSwitchClearsUntil(t *testing.T) {
+	t.Parallel()
+	EachServer(t, switchClearsUntil, seesAppliers)
+}
+
+func switchClearsUntil(t *testing.T, _ ServerRow) {
+	tp := NewTopology(t, Options{GTID: true})
+	p := newProber(t, tp)
+	replica := tp.Replica(0)
+	tp.Source.Exec(t, "CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY, k INT)")
+	tp.WaitCaughtUp(t)
+	const delay = time.Second
+	task := p.childTask(0, delay)
+	task.Hold = true
+	child := task.command(t)
+	goOn, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	says, err := child.StdoutPipe()
+	if err == nil {
+		err = child.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = child.Process.Kill() })
+	for lines := bufio.NewScanner(says); lines.Scan() && lines.Text() != childStands; {
+	}
+	locked := &lockedTable{}
+	locked.lock(t, replica)
+	tp.Source.Exec(t, "INSERT INTO app.t VALUES (1, 1)")
+	if _, err := goOn.Write([]byte("\n")); err != nil {
+		t.Fatal(err)
+	}
+	replica.seeApplier(func(running, until string) bool { return running == "Yes" && until != "None" })
+	_ = child.Process.Kill()
+	_ = child.Wait()
+	time.Sleep(delay + 200*time.Millisecond) // the switch is waiting in its STOP now
+	if state := replica.applierState(); state[1] == "None" {
+		t.Errorf("the applier is to run with UNTIL still: %v", state)
+	}
+	locked.unlock(t)
+	p.leftRunning(t, replica)
+	tp.Source.Exec(t, "INSERT INTO app.t VALUES (2, 2)")
+	tp.WaitCaughtUp(t)
 }
