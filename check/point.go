@@ -72,7 +72,7 @@ func passesAtSource(err error) bool {
 	if errors.As(err, &replica) {
 		return false
 	}
-	return server.IsConnectionLost(err) || errors.As(err, &connect) && connect.Failure != server.ConnectDenied
+	return server.IsConnectionLost(err) || errors.Is(err, syncpoint.ErrSourceSlow) || errors.As(err, &connect) && connect.Failure != server.ConnectDenied
 }
 
 // usePoint notes what the point is, and gives up the replicas that are not part of it.

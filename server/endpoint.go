@@ -74,6 +74,8 @@ type Endpoint struct {
 	PasswordSet    bool // false: nothing was said about a password; it may still come from file, environment or prompt
 	TLS            TLS
 	ConnectTimeout time.Duration // 0: DefaultConnectTimeout
+	// Silence is how long nothing may come from the server before it is asked over another connection what it does; 0: DefaultSilence.
+	Silence time.Duration
 }
 
 // String returns user@tcp(host:port) or user@unix(path), never the password.
@@ -83,6 +85,13 @@ func (e Endpoint) String() string {
 		return address
 	}
 	return e.User + "@" + address
+}
+
+func (e Endpoint) silence() time.Duration {
+	if e.Silence <= 0 {
+		return DefaultSilence
+	}
+	return e.Silence
 }
 
 func (e Endpoint) connectTimeout() time.Duration {

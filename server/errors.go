@@ -82,7 +82,8 @@ func IsQueryInterrupted(err error) bool { return hasNumber(err, 1317, 1969, 3024
 
 // IsConnectionLost tells whether the connection is gone, and with it the session's snapshot and locks: errors
 // of the network and of the driver, 1053 shutdown, 1077 and 1152 connection ended by the server, 1927 KILL
-// CONNECTION, 4031 idle too long, 1158 to 1161 packet errors, 2006 and 2013 passed on by a proxy. Retry on a new session.
+// CONNECTION, 4031 idle too long, 1158 to 1161 packet errors, 2006 and 2013 passed on by a proxy,
+// SilentError. Retry on a new session.
 // The end of our own context is not a lost connection.
 func IsConnectionLost(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -97,7 +98,8 @@ func IsConnectionLost(err error) bool {
 		}
 	}
 	var network *net.OpError
-	return errors.As(err, &network)
+	var silent *SilentError
+	return errors.As(err, &network) || errors.As(err, &silent)
 }
 
 // IsTransient tells whether the same work may succeed when it is done again, on a new session where the

@@ -61,7 +61,11 @@ func Open(ctx context.Context, endpoint Endpoint) (*Server, error) {
 	}
 	session := &Session{server: s, conn: conn}
 	defer session.Close()
-	if s.identity, err = session.readIdentity(ctx); err != nil {
+	err = s.promptly(ctx, func(ctx context.Context) (err error) {
+		s.identity, err = session.readIdentity(ctx)
+		return err
+	})
+	if err != nil {
 		_ = s.Close()
 		return nil, err
 	}
@@ -109,18 +113,31 @@ func (s *Server) Session(ctx context.Context, options SessionOptions) (*Session,
 	if err != nil {
 		return nil, err
 	}
-	session := &Session{server: s, conn: conn}
-	if err := session.prepareFor(ctx, options); err != nil {
+	session := &Session{server: s, conn: conn, link: holder.link}
+	err = s.promptly(ctx, func(ctx context.Context) error {
+		if err := session.prepareFor(ctx, options); err != nil || !options.Reader {
+			return err
+		}
+		return session.readFromWire(ctx, holder.wire)
+	})
+	if err != nil {
 		_ = session.Close()
 		return nil, err
 	}
-	if options.Reader {
-		if err := session.readFromWire(ctx, holder.wire); err != nil {
-			_ = session.Close()
-			return nil, err
-		}
-	}
+	session.link.listen(session)
 	return session, nil
+}
+
+// promptly does what belongs to connecting, before anybody listens for a connection that died: it has as long as that.
+func (s *Server) promptly(ctx context.Context, do func(context.Context) error) error {
+	allowed := s.endpoint.connectTimeout()
+	limited, cancel := context.WithTimeout(ctx, allowed)
+	defer cancel()
+	err := do(limited)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		return newConnectError(s.endpoint, allowed, limited.Err())
+	}
+	return err
 }
 
 // connect opens one connection. The driver's own timeout ends with the dialing; a server that accepts the

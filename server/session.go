@@ -30,6 +30,7 @@ type Session struct {
 	server *Server
 	conn   *sql.Conn
 	id     uint64
+	link   *listeningConn
 	// wire is the connection's wire while rows can be taken from it; nil where it is encrypted.
 	wire *wire
 	// binlogOff is true when the session logs nothing to the binary log.
@@ -146,6 +147,9 @@ func (s *Session) Close() error {
 func (s *Session) wrap(err error, query string) error {
 	if err == nil {
 		return nil
+	}
+	if s.link != nil && s.link.givenUp != nil && !errors.Is(err, s.link.givenUp) && IsConnectionLost(err) {
+		err = s.link.givenUp // the driver has only seen that the connection failed
 	}
 	return &StatementError{Address: s.server.Address(), Statement: shorten(query), Err: err}
 }

@@ -30,16 +30,20 @@ func newWire(conn net.Conn, size int) *wire { return &wire{Conn: conn, buffer: m
 // wireKey is where a context carries the *wireHolder that the dialed connection is to be noted in.
 type wireKey struct{}
 
-type wireHolder struct{ wire *wire }
+type wireHolder struct {
+	wire *wire
+	link *listeningConn
+}
 
 func dialWire(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	w := newWire(conn, readBufferBytes)
+	link := newListeningConn(conn)
+	w := newWire(link, readBufferBytes)
 	if holder, wanted := ctx.Value(wireKey{}).(*wireHolder); wanted {
-		holder.wire = w
+		holder.wire, holder.link = w, link
 	}
 	return w, nil
 }

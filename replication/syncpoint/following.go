@@ -2,6 +2,7 @@ package syncpoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -65,7 +66,7 @@ func (s *stepper) follow(ctx context.Context, l *locking) error {
 	s.bulletin.tell(underLock, end)
 	for _, reader := range s.readers {
 		if err := reader.Exec(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
-			return s.refuse(SnapshotRefused, err, "opening its snapshot failed")
+			return s.refuseSnapshot(err)
 		}
 	}
 	if end, err = s.logEnd(ctx); err != nil {
@@ -75,16 +76,28 @@ func (s *stepper) follow(ctx context.Context, l *locking) error {
 	return s.proveReturns(ctx, s.readers[0], end)
 }
 
+// refuseSnapshot says why a replica's snapshot could not be opened. One whose connection was lost may have it in the next point.
+func (s *stepper) refuseSnapshot(err error) error {
+	switch {
+	case server.IsConnectionLost(err):
+		return err
+	case errors.Is(err, context.DeadlineExceeded):
+		return s.refuse(ReplicaLost, err, "it did not answer in time when its snapshot was opened")
+	}
+	return s.refuse(SnapshotRefused, err, "opening its snapshot failed")
+}
+
 // underLock stands for the epochs that a lock makes the same for those below a follower: none of them is of a pause.
 var underLock = &Epoch{}
 
 // awaitPassed waits until the replica has executed everything before the target.
 func (s *stepper) awaitPassed(ctx context.Context, target replication.Position) (replication.Status, error) {
 	var last replication.Status
+	answered := time.Now()
 	for {
 		status, err := s.status(ctx)
 		if err == nil {
-			last = status
+			last, answered = status, time.Now()
 			err = s.refuseUnfit(status)
 		}
 		passed := false
@@ -95,6 +108,9 @@ func (s *stepper) awaitPassed(ctx context.Context, target replication.Position) 
 			return status, err
 		}
 		if sleep(ctx, pollInterval) != nil {
+			if silent := time.Since(answered); silent > s.options.LockHoldMax/2 {
+				return status, s.refuse(ReplicaLost, err, "it did not answer for %v while the source's tables were locked", silent.Round(time.Millisecond))
+			}
 			return status, s.refuse(Lagging, nil, "the replica had executed %s when the locked source stood at %s, and did not get there while the lock may be held (--lock-hold-max %v)",
 				last.Executed, target, s.options.LockHoldMax)
 		}

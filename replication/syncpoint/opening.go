@@ -203,11 +203,13 @@ func (o *opening) pauseStepResume(ctx context.Context) error {
 	}()
 	sourceErr = protect(func() error {
 		notBefore := farthest(standing, count)
-		o.noteReturns(ctx)
-		if err := o.openSourceSnapshots(ctx, notBefore); err != nil {
-			return err
-		}
-		return o.nameEpochs(ctx)
+		return o.promptly(ctx, func(ctx context.Context) error {
+			o.noteReturns(ctx)
+			if err := o.openSourceSnapshots(ctx, notBefore); err != nil {
+				return err
+			}
+			return o.nameEpochs(ctx)
+		})
 	})
 	o.locking.let(replication.Position{}, time.Time{}, sourceErr)
 	close(ready)

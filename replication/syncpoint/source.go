@@ -2,6 +2,7 @@ package syncpoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -17,6 +18,22 @@ import (
 type sourceReader struct {
 	session  *server.Session
 	position replication.Position
+}
+
+// ErrSourceSlow says that appliers were started again because the source did not do its part in time. Another try may do better.
+var ErrSourceSlow = errors.New("no applier may stand for longer: look at the network between, and at the source's load")
+
+// promptly bounds the source's part, for which appliers stand still: a source that became unreachable in it holds nobody for longer.
+func (o *opening) promptly(ctx context.Context, do func(context.Context) error) error {
+	const grace = 5 * time.Second
+	limit := o.options.LockTimeout + o.options.LockHoldMax + grace
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := do(limited)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("%s: opening snapshots took longer than %v (%v): %w", o.source.Address(), limit, err, ErrSourceSlow)
+	}
+	return err
 }
 
 // openSourceSnapshots opens the workers' snapshots on the source and orders them by position. MariaDB tells each

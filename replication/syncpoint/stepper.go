@@ -82,7 +82,7 @@ func (s *stepper) unverifiable(err error) *Unverifiable {
 		return &Unverifiable{Address: s.address(), Code: IdentityChanged, Reason: "another server answers at its address", Err: err}
 	case errors.As(err, &connect) && connect.Failure == server.ConnectDenied:
 		return &Unverifiable{Address: s.address(), Code: AccessDenied, Reason: "it does not let the account in any more", Err: err}
-	case server.IsConnectionLost(err):
+	case server.IsConnectionLost(err), connect != nil && unreachable(err) && connect.Failure != server.ConnectCanceled:
 		return &Unverifiable{Address: s.address(), Code: ReplicaLost, Reason: "the connection to the replica was lost", Err: err}
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
 		return &Unverifiable{Address: s.address(), Code: Lagging, Reason: "the sync point was not reached in time", Err: err}

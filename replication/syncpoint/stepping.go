@@ -136,7 +136,7 @@ func (s *stepper) stepThrough(ctx context.Context, epochOf []*Epoch) error {
 			}
 		}
 		if err := s.readers[i].Exec(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
-			return s.refuse(SnapshotRefused, err, "opening its snapshot failed")
+			return s.refuseSnapshot(err)
 		}
 		if i+1 < len(epochOf) && epochOf[i+1] == epoch {
 			continue

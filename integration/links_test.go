@@ -1,0 +1,248 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"trueup/check"
+	"trueup/replication/syncpoint"
+	"trueup/report"
+	"trueup/server"
+)
+
+// links are proxies between a check and its servers; the check has an account of its own, by which its sessions are told from others.
+type links struct {
+	tp              *Topology
+	source, replica *Proxy
+	account         server.Endpoint
+}
+
+const linkUser = "linked"
+
+// newLinks starts a topology with a table that is written to and one that takes a while to read.
+func newLinks(t *testing.T, rows int) *links {
+	t.Helper()
+	tp := NewTopology(t, Options{GTID: true})
+	account := tp.Source.CreateUser(t, linkUser, "ALL ON *.*")
+	tp.Source.CreateWriterTable(t, "app.w1", 300)
+	tp.Source.CreateWriterTable(t, "app.w2", rows)
+	tp.WaitCaughtUp(t)
+	return &links{tp: tp, source: NewProxy(t, tp.Source), replica: NewProxy(t, tp.Replica(0)), account: account}
+}
+
+// linkSilence is short, so that a dead connection is given up after some 0.6 seconds where the server still answers, after 2 where not.
+const linkSilence = 200 * time.Millisecond
+
+func (l *links) request(strategy check.Strategy) check.Request {
+	request := strategyRequest(l.tp, strategy)
+	as := func(p *Proxy) server.Endpoint {
+		endpoint := p.Endpoint()
+		endpoint.User, endpoint.Password = l.account.User, l.account.Password
+		endpoint.Silence, endpoint.ConnectTimeout = linkSilence, time.Second
+		return endpoint
+	}
+	request.Source, request.Replicas = as(l.source), []server.Endpoint{as(l.replica)}
+	request.SyncTimeout = 3 * time.Second
+	request.LockTimeout, request.LockHoldMax = 2*time.Second, time.Second
+	return request
+}
+
+// settle demands what has to hold after every fault: replication runs, no session of ours is left, nothing is locked.
+func (l *links) settle(t *testing.T) {
+	t.Helper()
+	l.source.Heal()
+	l.replica.Heal()
+	for _, node := range l.tp.Nodes() {
+		eventually(t, node.Name()+": no session of the check's is left", 15*time.Second, func() (bool, string) {
+			left := node.sessionsOf(t, linkUser)
+			return left == "", left
+		})
+	}
+	l.tp.Replica(0).awaitApplier(t)
+	began := time.Now()
+	l.tp.Source.Exec(t, "UPDATE app.w1 SET k = k + 1 LIMIT 1", "ALTER TABLE app.w1 COMMENT = 'altered'")
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("a writer and an ALTER took %v after the check", took)
+	}
+	l.tp.WaitCaughtUp(t)
+	requireReplicating(t, l.tp.Replicas...)
+}
+
+func (n *Node) sessionsOf(t *testing.T, user string) string {
+	t.Helper()
+	all, err := n.processes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for _, p := range all {
+		if p.user == user {
+			left = append(left, p.text)
+		}
+	}
+	return strings.Join(left, "\n")
+}
+
+// startHeartbeat writes a row of a checked table again and again and notes the longest that one write took.
+func (l *links) startHeartbeat(t *testing.T) (stop func() (longest time.Duration)) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done, worst := make(chan struct{}), time.Duration(0)
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			began := time.Now()
+			if err := l.tp.Source.exec(context.WithoutCancel(ctx), "UPDATE app.w1 SET k = k + 1 ORDER BY id LIMIT 1"); err != nil {
+				t.Error(err)
+				return
+			}
+			worst = max(worst, time.Since(began))
+			time.Sleep(3 * time.Millisecond)
+		}
+	}()
+	return sync.OnceValue(func() time.Duration { cancel(); <-done; return worst })
+}
+
+// hole is a black hole on one link, from the moment in which the text was seen on its way so many times.
+type hole struct {
+	name     string
+	always   bool // else in the long run only
+	strategy check.Strategy
+	source   bool // on the link to the source, else to the replica
+	way      Direction
+	text     string
+	after    int
+	all      bool          // the whole link, else the one connection
+	heals    time.Duration // 0: never
+	verdict  check.Verdict
+	reason   string
+	code     int
+}
+
+const (
+	lockText     = "LOCK TABLES"
+	snapshotText = "CONSISTENT SNAPSHOT"
+)
+
+// holes are all with a writer. What heals, and what is of one connection, costs nothing but time.
+func holes() []hole {
+	lost := check.ReasonConnectionLost
+	return []hole{
+		{"source, under its lock, until", true, check.Until, true, BothWays, snapshotText, 0, true, 0, check.Failed, "", 2},
+		{"source, under its lock, lock", false, check.Lock, true, BothWays, snapshotText, 0, true, 0, check.Failed, "", 2},
+		{"source, under its lock, heals", true, check.Lock, true, BothWays, snapshotText, 0, true, 1500 * time.Millisecond, check.Equal, "", 0},
+		{"source, its answers only", false, check.Until, true, FromServer, snapshotText, 1, true, 1500 * time.Millisecond, check.Equal, "", 0},
+		{"source, locking it, one connection", true, check.Lock, true, FromServer, lockText, 0, false, 0, check.Equal, "", 0},
+		{"replica, while its applier stands", true, check.Until, false, BothWays, snapshotText, 0, true, 0, check.Unverified, lost, 3},
+		{"replica, while its applier stands, heals", false, check.Until, false, BothWays, snapshotText, 0, true, 1500 * time.Millisecond, check.Equal, "", 0},
+		{"replica, while its applier stands, one connection", true, check.Until, false, ToServer, snapshotText, 1, false, 0, check.Equal, "", 0},
+		{"replica, under the source's lock", false, check.Lock, false, BothWays, snapshotText, 0, true, 0, check.Unverified, lost, 3},
+	}
+}
+
+// TestBlackHole: a link that swallows everything without a word while tables are locked or an applier stands costs writers no more than
+// the lock may be held, the applier no more than the dead man's switch takes, and the check a bounded time.
+func TestBlackHole(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, _ ServerRow) {
+		l := newLinks(t, 300)
+		for _, h := range holes() {
+			if !h.always && !long() {
+				continue
+			}
+			t.Run(h.name, func(t *testing.T) { l.blackHole(t, h) })
+		}
+	}, Needs{GTID: true})
+}
+
+func (l *links) blackHole(t *testing.T, h hole) {
+	stop := l.startHeartbeat(t)
+	link := l.replica
+	if h.source {
+		link = l.source
+	}
+	var fell atomic.Pointer[time.Time]
+	link.When(ToServer, h.text, h.after, func(c *Pipe) {
+		now := time.Now()
+		fell.Store(&now)
+		if h.all {
+			link.Swallow(h.way)
+		} else {
+			c.Swallow(h.way)
+		}
+		if h.heals > 0 {
+			time.AfterFunc(h.heals, link.Heal)
+		}
+	})
+	applier := l.watchApplier(t)
+	began := time.Now()
+	result, err := check.Run(t.Context(), l.request(h.strategy), nil)
+	took := time.Since(began)
+	stood := applier()
+	writes := stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fell.Load() == nil {
+		t.Fatal("the link never died: nothing was proven")
+	}
+	requireVerdict(t, result, h.verdict, h.reason, h.code)
+	request := l.request(h.strategy)
+	t.Logf("%v in all, writes waited %v at the most, the applier stood for %v", took.Round(time.Millisecond), writes.Round(time.Millisecond), stood.Round(time.Millisecond))
+	if most := request.LockTimeout + request.LockHoldMax + 2*time.Second; writes > most {
+		t.Errorf("a write waited %v", writes)
+	}
+	if most := 2*syncpoint.DefaultSwitchDelay + 5*time.Second; stood > most {
+		t.Errorf("the applier stood for %v", stood)
+	}
+	if took > 30*time.Second {
+		t.Errorf("the check took %v", took)
+	}
+	l.settle(t)
+}
+
+// watchApplier looks at the applier, beside the proxies, until it is told to stop, and returns the longest time in which it did not run freely.
+func (l *links) watchApplier(t *testing.T) (stop func() time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done, longest := make(chan struct{}), time.Duration(0)
+	go func() {
+		defer close(done)
+		free := time.Now()
+		for ctx.Err() == nil {
+			status, err := l.tp.Replica(0).status(context.WithoutCancel(ctx))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			longest = max(longest, time.Since(free))
+			if status["Slave_SQL_Running"] == "Yes" && status["Until_Condition"] == "None" {
+				free = time.Now()
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	return func() time.Duration { cancel(); <-done; return longest }
+}
+
+// requireVerdict compares a result with what the fault should cost: verdict, the replica's reason where it is unverified, exit code.
+func requireVerdict(t *testing.T, result *check.Result, verdict check.Verdict, reason string, code int) {
+	t.Helper()
+	if result.Verdict != verdict {
+		t.Errorf("want %s: %s", verdict, describe(result))
+	}
+	if got := report.FromCheck(result, "").ExitCode; got != code {
+		t.Errorf("exit code %d, want %d", got, code)
+	}
+	if got := result.Replicas[0].ReasonCode; verdict != check.Failed && got != reason {
+		t.Errorf("reason %q, want %q: %s", got, reason, describe(result))
+	}
+	if verdict == check.Failed && result.Err == nil {
+		t.Error(fmt.Errorf("failed without saying why: %s", describe(result)))
+	}
+}
