@@ -211,7 +211,7 @@ func (o *opening) pauseStepResume(ctx context.Context) error {
 			return o.nameEpochs(ctx)
 		})
 	})
-	o.locking.let(replication.Position{}, time.Time{}, sourceErr)
+	o.locking.cancel(sourceErr)
 	close(ready)
 	<-finished
 	o.resumeRest(ctx)
