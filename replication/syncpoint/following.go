@@ -20,7 +20,7 @@ type locking struct {
 	held     chan struct{} // closed once the lock is held, or will never be
 	position replication.Position
 	deadline time.Time
-	err      error         // why it is not held
+	err      error // why it is not held
 	lock     *tableLock
 	followed chan struct{} // closed once every follower is through or out
 	// follow and pause tell whether there are replicas of that kind.
