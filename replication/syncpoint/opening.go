@@ -189,9 +189,7 @@ func (o *opening) pauseStepResume(ctx context.Context) error {
 				return s.follow(ctx, o.locking)
 			}
 			defer s.resume(ctx)
-			err := protect(func() error { return s.pauseApplier(ctx) })
-			standing <- s.standsAtSource()
-			if err != nil {
+			if err := o.stand(ctx, s, standing); err != nil {
 				return err
 			}
 			<-ready
@@ -217,6 +215,15 @@ func (o *opening) pauseStepResume(ctx context.Context) error {
 	o.resumeRest(ctx)
 	o.noteFollowers()
 	return sourceErr
+}
+
+// stand pauses a replica's applier and tells where it stands, or that it does not, whatever happens.
+func (o *opening) stand(ctx context.Context, s *stepper, standing chan<- replication.Position) error {
+	var at replication.Position
+	defer func() { standing <- at }()
+	err := protect(func() error { return s.pauseApplier(ctx) })
+	at = s.standsAtSource()
+	return err
 }
 
 // farthest waits until every applier stands, or failed to, but not longer than patience after the first one stood,
