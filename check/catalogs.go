@@ -34,6 +34,9 @@ func (r *run) loadCatalogs(ctx context.Context) error {
 	if len(first) == 0 {
 		return nil
 	}
+	if err := r.awaitReturns(ctx); err != nil {
+		return err
+	}
 	if err := r.loadRound(ctx, selector); err != nil {
 		return err
 	}

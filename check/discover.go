@@ -52,7 +52,10 @@ func (r *run) discoverBelow(ctx context.Context, m *member) {
 	for _, warning := range warnings {
 		r.warn("%s: %s", m.address, warning)
 	}
-	r.connectCandidates(ctx, candidates)
+	// The source is among them where it replicates from its replica; another replica where that has two channels.
+	r.connectCandidates(ctx, slices.DeleteFunc(candidates, func(c replication.Candidate) bool {
+		return isServer(c, r.source) || slices.ContainsFunc(r.members, func(m *member) bool { return isServer(c, m.server) })
+	}))
 }
 
 func (r *run) candidatesOf(ctx context.Context, m *member) ([]replication.Candidate, []string, error) {
@@ -64,12 +67,8 @@ func (r *run) candidatesOf(ctx context.Context, m *member) ([]replication.Candid
 	return replication.Discover(ctx, session)
 }
 
-// connectCandidates adds those candidates that are no members yet; the source itself is one where it replicates from its
-// replica.
+// connectCandidates adds candidates as members.
 func (r *run) connectCandidates(ctx context.Context, candidates []replication.Candidate) {
-	candidates = slices.DeleteFunc(candidates, func(c replication.Candidate) bool {
-		return isServer(c, r.source) || slices.ContainsFunc(r.members, func(m *member) bool { return isServer(c, m.server) })
-	})
 	found := make([]*member, len(candidates))
 	var wait sync.WaitGroup
 	for i, candidate := range candidates {

@@ -32,13 +32,13 @@ func (r *run) awaitPassed(ctx context.Context, m *member, source *server.Session
 	if err := r.waitInTurn(ctx, session, m, from); err != nil {
 		return err
 	}
-	return r.awaitReturn(ctx, m, source, end)
+	return r.awaitReturn(ctx, m, source, *m.back, end)
 }
 
 // awaitReturn waits until the source has executed the log of a replica from which it replicates.
-func (r *run) awaitReturn(ctx context.Context, m *member, source *server.Session, end replication.Position) error {
+func (r *run) awaitReturn(ctx context.Context, m *member, source *server.Session, channel string, end replication.Position) error {
 	return r.poll(ctx, func() (bool, error) {
-		status, err := replication.ReadStatus(ctx, source, *m.back)
+		status, err := replication.ReadStatus(ctx, source, channel)
 		return status.Executed.Compare(end) >= 0, err
 	}, func() error {
 		return &syncpoint.Unverifiable{Address: m.address, Code: syncpoint.ReplicaWrites,
@@ -75,4 +75,39 @@ func (r *run) poll(ctx context.Context, isDone func() (bool, error), late func()
 		case <-time.After(interval):
 		}
 	}
+}
+
+// awaitReturns waits until the source has executed what was written so far to the replicas from which it replicates (dual
+// masters): an ALTER may be on its way there.
+func (r *run) awaitReturns(ctx context.Context) error {
+	feeds, err := replication.ReadFeeds(ctx, r.control)
+	if err != nil {
+		return err
+	}
+	for _, m := range r.members {
+		if m.server == nil || !m.usable() {
+			continue
+		}
+		channel, found, err := feeds.From(m.server.Identity(), m.server.Endpoint())
+		if err != nil || !found {
+			continue // what cannot be told, the sync point refuses
+		}
+		if err := r.awaitReturnOf(ctx, m, channel); err != nil {
+			m.giveUpFor(ctx, err)
+		}
+	}
+	return ctx.Err()
+}
+
+func (r *run) awaitReturnOf(ctx context.Context, m *member, channel string) error {
+	session, err := m.server.Session(ctx, server.SessionOptions{})
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	end, err := replication.SourcePosition(ctx, session)
+	if err != nil {
+		return err
+	}
+	return r.awaitReturn(ctx, m, r.control, channel, end)
 }

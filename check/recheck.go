@@ -76,7 +76,7 @@ func (s suspects) see(found map[string]checksum.Sums, calm bool, at time.Time) {
 	}
 }
 
-// split divides the suspects into those that are proven to differ and the others.
+// isProven tells whether a row is proven to differ by now.
 func (s suspects) isProven(key string, visible time.Duration) bool {
 	suspect, found := s[key]
 	return found && suspect.isProven(time.Now(), visible)

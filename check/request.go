@@ -110,6 +110,9 @@ func (r Request) Validate() error {
 		problems = append(problems, fmt.Errorf("max duration: %v is below 0", r.MaxDuration))
 	}
 	problems = append(problems, r.Throttle.problems(r.Workers)...)
+	if r.Throttle.MaxLag > 0 && r.Sync == None {
+		problems = append(problems, errors.New("max lag: with --sync none nothing is asked of replication, so nobody knows a lag; leave one of the two out"))
+	}
 	if err := r.Sync.validate(); err != nil {
 		problems = append(problems, err)
 	}

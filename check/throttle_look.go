@@ -116,14 +116,18 @@ func (t *throttle) lookAtReplica(ctx context.Context, w *watched) finding {
 	return finding{"unreadable " + w.server.Address(), fmt.Sprintf("the lag or load of replica %s cannot be read, which counts as too much: %v", w.server.Address(), err)}
 }
 
-// lagOf judges a replica's lag: the longer of what it says and what the positions show.
+// lagOf judges a replica's lag: the longer of what it says and what the positions show. A member of the source's own cluster
+// has no channel that could lag.
 func (t *throttle) lagOf(ctx context.Context, w *watched) (finding, error) {
+	if w.member.clustered {
+		return finding{}, nil
+	}
 	status, err := replication.ReadStatus(ctx, w.session, w.member.status.Channel)
 	if err != nil {
 		return finding{}, err
 	}
 	if unfit := syncpoint.Unfit(w.server, status, t.run.request.SyncTimeout); unfit != nil {
-		if !t.opened {
+		if !t.opened && w.member.strategy.isSynced() {
 			return finding{}, nil // the first sync point refuses it at once, with the same reason
 		}
 		return finding{}, unfit

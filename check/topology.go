@@ -77,7 +77,7 @@ func (r *run) warnOfErrant(ctx context.Context) error {
 		case err != nil:
 			r.warn("%s: %v", m.address, err)
 		case errant != "":
-			r.warn("%s: it has transactions of its own that the source does not have (%s), written to it directly: where its data is equal all the same, a failover to it would still spread them", m.address, errant)
+			r.warn("%s: it has transactions of its own that the source does not have (%s), written to it directly%s: where its data is equal all the same, a failover to it would still spread them", m.address, errant, feeds.Doubt())
 		}
 	}
 	return nil

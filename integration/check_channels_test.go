@@ -16,19 +16,20 @@ import (
 func TestCheckOfTwoSources(t *testing.T) {
 	t.Parallel()
 	EachServer(t, func(t *testing.T, on ServerRow) {
-		for _, gtid := range []bool{true, false} {
-			t.Run(fmt.Sprintf("gtid=%v", gtid), func(t *testing.T) {
+		for _, options := range []Options{{GTID: true}, {}, {GTID: true, ParallelThreads: 4}} {
+			t.Run(fmt.Sprintf("gtid=%v threads=%d", options.GTID, options.ParallelThreads), func(t *testing.T) {
 				t.Parallel()
-				checkTwoSources(t, gtid)
+				checkTwoSources(t, options)
 			})
 		}
 	}, Needs{Channels: true})
 }
 
-func checkTwoSources(t *testing.T, gtid bool) {
+func checkTwoSources(t *testing.T, options Options) {
 	channels := []string{"north", "south side"}
 	databases := []string{"north", "south"}
-	tp := NewTopology(t, Options{GTID: gtid, Channels: channels})
+	options.Channels = channels
+	tp := NewTopology(t, options)
 	for i, source := range tp.Sources {
 		source.Exec(t, "CREATE DATABASE "+databases[i], fmt.Sprintf("CREATE TABLE %s.t (id INT PRIMARY KEY, v INT)", databases[i]),
 			fmt.Sprintf("INSERT INTO %s.t SELECT seq, seq FROM %s", databases[i], source.Numbers(500)))
@@ -37,13 +38,25 @@ func checkTwoSources(t *testing.T, gtid bool) {
 	for i, channel := range channels {
 		stopWriting := writeSteadily(t, tp.Sources[1-i], databases[1-i])
 		stopWatching := watchChannel(t, tp.Replica(0), channels[1-i])
-		result := runCheck(t, requestForSource(tp, i, databases[i]))
+		requireEqual := func(when string) {
+			t.Helper()
+			result := runCheck(t, requestForSource(tp, i, databases[i]))
+			if result.Verdict != check.Equal || result.Replicas[0].Channel != channel {
+				t.Errorf("channel %q, %s: on channel %q %s", channel, when, result.Replicas[0].Channel, describe(result))
+			}
+		}
+		requireEqual("quiet")
+		requireEqual("quiet again")
+		stopBoth := writeSteadily(t, tp.Sources[i], databases[i])
+		requireEqual("under load")
+		stopBoth()
+		requireEqual("after the load")
 		stopWatching()
 		stopWriting()
-		if result.Verdict != check.Equal || result.Replicas[0].Channel != channel {
-			t.Errorf("channel %q: on channel %q %s", channel, result.Replicas[0].Channel, describe(result))
-		}
 		requireChannelsRunning(t, tp.Replica(0), len(channels))
+	}
+	for i, source := range tp.Sources { // MASTER_POS_WAIT waits for ever where an applier was started anew and nothing came since
+		source.Exec(t, fmt.Sprintf("INSERT INTO %s.t SELECT MAX(id) + 1, 0 FROM %s.t", databases[i], databases[i]))
 	}
 	tp.Damage(t, 0, "UPDATE north.t SET v = 0 WHERE id = 77")
 	north, south := runCheck(t, requestForSource(tp, 0, "north")), runCheck(t, requestForSource(tp, 1, "south"))

@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ func checkDualMasters(t *testing.T, options Options) {
 	}
 	a.Exec(t, "CREATE TABLE app.cold (id INT PRIMARY KEY, k INT)", "INSERT INTO app.cold VALUES (1, 1), (2, 2), (3, 3)")
 	b.WaitCaughtUp(t, a)
+	requireDiscoveredOnce(t, tp)
 	forward, backward := requestFor(tp), requestFor(tp)
 	backward.Source, backward.Replicas[0] = b.Endpoint(), a.Endpoint()
 
@@ -83,6 +85,18 @@ func newDualMasters(t *testing.T, options Options) *Topology {
 	return tp
 }
 
+// requireDiscoveredOnce: the source is a replica of its replica, and no replica of its own for that.
+func requireDiscoveredOnce(t *testing.T, tp *Topology) {
+	t.Helper()
+	request := requestFor(tp)
+	request.Source = tp.Source.CreateUser(t, "checker", tp.Source.Row.checkGrants()+" ON *.*")
+	request.Replicas = nil
+	tp.WaitCaughtUp(t)
+	if result := runCheck(t, request); result.Verdict != check.Equal || len(result.Replicas) != 1 || result.Replicas[0].Address != tp.Replica(0).Address() {
+		t.Errorf("discovered: %s", describe(result))
+	}
+}
+
 func requireDual(t *testing.T, when string, result *check.Result, allowed ...check.Verdict) {
 	t.Helper()
 	replica := result.Replicas[0]
@@ -97,4 +111,79 @@ func requireDual(t *testing.T, when string, result *check.Result, allowed ...che
 		return
 	}
 	t.Errorf("%s, want %v: %s", when, allowed, describe(result))
+}
+
+// TestRing: three servers in a ring, of which one that is not the source is written to as well. What it wrote is on its way
+// through the third.
+func TestRing(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, _ ServerRow) { checkRing(t) }, seesAppliers)
+}
+
+func checkRing(t *testing.T) {
+	tp := NewTopology(t, Options{Chain: true, Replicas: 2})
+	a, b, c := tp.Source, tp.Replica(0), tp.Replica(1)
+	if err := a.replicateFrom(t.Context(), c, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.waitReplicating(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a.Exec(t, "CREATE DATABASE app", "CREATE TABLE app.a (id INT AUTO_INCREMENT PRIMARY KEY, k INT)", "CREATE TABLE app.b (id INT AUTO_INCREMENT PRIMARY KEY, k INT)",
+		"INSERT INTO app.b (k) VALUES (1)")
+	tp.WaitCaughtUp(t)
+	request := requestFor(tp)
+	write := func(on *Node, table string, pause time.Duration) (stop func()) {
+		return repeatUntilStopped(t, func(ctx context.Context) error {
+			time.Sleep(pause)
+			return on.exec(ctx, "INSERT INTO "+table+" (k) VALUES (1)")
+		})
+	}
+	require := func(when string, allowed ...check.Verdict) {
+		t.Helper()
+		result := runCheck(t, request)
+		t.Log(when, result.Replicas[0].Verdict, result.Replicas[0].ReasonCode, result.Replicas[1].Verdict, result.Replicas[1].ReasonCode)
+		if !slices.Contains(allowed, result.Verdict) {
+			t.Errorf("%s: %s", when, describe(result))
+		}
+	}
+	stopA := write(a, "app.a", 0)
+	require("one writer", check.Equal)
+	slow := write(b, "app.b", 100*time.Millisecond)
+	for range times(3, 20) {
+		require("a second writer that writes now and then", check.Equal, check.Unverified)
+	}
+	slow()
+	fast := write(b, "app.b", 0)
+	for range times(2, 20) {
+		require("two writers", check.Equal, check.Unverified)
+	}
+	fast()
+	stopA()
+	tp.WaitCaughtUp(t)
+	a.WaitCaughtUp(t, c)
+	require("silence", check.Equal)
+	requireReplicating(t, a, b, c)
+}
+
+// TestDefinitionsOnTheirWay: an ALTER that was run on the replica of dual masters, and that the source is still to execute, is
+// no difference in definition.
+func TestDefinitionsOnTheirWay(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, _ ServerRow) {
+		tp := newDualMasters(t, Options{GTID: true})
+		tp.Source.Exec(t, "CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY)")
+		tp.WaitCaughtUp(t)
+		var locked lockedTable
+		locked.lock(t, tp.Source)
+		released := make(chan struct{})
+		time.AfterFunc(1500*time.Millisecond, func() { locked.unlock(t); close(released) })
+		tp.Replica(0).Exec(t, "ALTER TABLE app.t ADD COLUMN later INT")
+		result := runCheck(t, requestFor(tp))
+		<-released
+		if result.Verdict != check.Equal {
+			t.Error(describe(result))
+		}
+		requireReplicating(t, tp.Source, tp.Replica(0))
+	}, seesAppliers)
 }

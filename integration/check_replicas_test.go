@@ -73,6 +73,21 @@ func checkDiscovered(t *testing.T, on ServerRow) {
 	}
 }
 
+// TestDiscoveryOfEqualIDs: a replica with the server id of its source, as a copied configuration has it, is found all the same.
+func TestDiscoveryOfEqualIDs(t *testing.T) {
+	t.Parallel()
+	tp := NewTopology(t, Options{SourceArgs: []string{"--server-id=77"}, ReplicaArgs: []string{"--server-id=77", "--replicate-same-server-id", "--skip-log-slave-updates"}})
+	tp.Source.CreateWriterTable(t, "app.w1", 100)
+	request := requestFor(tp)
+	request.Replicas = nil
+	request.Source = tp.Source.CreateUser(t, "checker", tp.Source.Row.checkGrants()+" ON *.*")
+	tp.WaitCaughtUp(t)
+	result := runCheck(t, request)
+	if result.Verdict != check.Equal || len(result.Replicas) != 1 || result.Replicas[0].Address != tp.Replica(0).Address() {
+		t.Error(describe(result))
+	}
+}
+
 // stopApplier is the statement of the row's family.
 func (r ServerRow) stopApplier() string {
 	if r.IsMySQL(8, 0, 22) {

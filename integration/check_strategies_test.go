@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -184,5 +185,64 @@ func TestNoneNeedsNoReplication(t *testing.T) {
 		}
 		both[1].Source.Exec(t, "DELETE FROM app.t WHERE id = 5", "UPDATE app.t SET v = 0 WHERE id = 250")
 		requireOnlyDamage(t, runCheck(t, request), "changed app.t id=250 v:250>0\nmissing app.t id=5")
+	})
+}
+
+// TestRecheckWaitsForTheReplica: a replica that is behind is waited for, round after round: what is on its way is no difference,
+// though nothing is written meanwhile and both sides stand still.
+func TestRecheckWaitsForTheReplica(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, on ServerRow) {
+		tp := NewTopology(t, Options{GTID: true})
+		tp.Source.Exec(t, "CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY, v INT)", "INSERT INTO app.t VALUES (1, 1), (2, 2)", "CREATE TABLE app.keyless (v INT)", "INSERT INTO app.keyless VALUES (1)")
+		tp.WaitCaughtUp(t)
+		var freed sync.WaitGroup
+		defer freed.Wait()
+		request := strategyRequest(tp, check.Recheck)
+		result, err := check.Run(t.Context(), request, onPlanned(func() { // definitions were read at a position that the replica has passed
+			release := tp.Replica(0).lockRow(t, "app.t", "id = 1")
+			tp.Source.Exec(t, "UPDATE app.t SET v = v + 1", "UPDATE app.keyless SET v = 2", "INSERT INTO app.t VALUES (3, 3)")
+			freed.Go(func() {
+				time.Sleep(1500 * time.Millisecond)
+				release()
+			})
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.Verdict != check.Equal {
+			t.Error(describe(result))
+		}
+		requireReplicating(t, tp.Replicas...)
+	})
+}
+
+// onPlanned does something once, when definitions were compared and no row was read.
+type onPlanned func()
+
+func (do onPlanned) Event(event check.Event) {
+	if _, planned := event.(check.SchemaCompared); planned {
+		do()
+	}
+}
+
+// TestFlippingRowsAreNoDifference: rows that flip between two values faster than they are read again, behind a replica that lags all
+// the while, are never a difference.
+func TestFlippingRowsAreNoDifference(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, on ServerRow) {
+		tp := NewTopology(t, Options{GTID: true})
+		tp.Source.Exec(t, "CREATE DATABASE app")
+		flips, stop := startFlipping(t, tp)
+		for range times(4, 60) {
+			request := strategyRequest(tp, check.Recheck)
+			request.SyncTimeout = 5 * time.Second
+			requireOnlyDamage(t, runCheck(t, request), "")
+		}
+		stop()
+		if flips() < 20 {
+			t.Errorf("%d flips: nothing was proven", flips())
+		}
+		requireReplicating(t, tp.Replicas...)
 	})
 }

@@ -396,3 +396,45 @@ func frozenWithLock(t *testing.T, on ServerRow) {
 	v.awaitRunning(10 * time.Second)
 	v.requireEqual()
 }
+
+// TestGuardWaitsForTheTransaction kills a check while its applier is in the middle of a transaction, on the way to a position: the
+// guard lets it get there, and clears UNTIL.
+func TestGuardWaitsForTheTransaction(t *testing.T) {
+	t.Parallel()
+	v, stop := newVictim(t, ServerRow{Flavor: server.MariaDB})
+	v.tp.Source.Exec(t, "CREATE TABLE app.t (id INT PRIMARY KEY, k INT)", "INSERT INTO app.t VALUES (1, 1)")
+	v.tp.WaitCaughtUp(t)
+	locked := &lockedTable{}
+	for try := 0; ; try++ {
+		check := v.endless()
+		if err := check.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if err := v.awaitStanding(20 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		locked.lock(t, v.replica)
+		v.tp.Source.Exec(t, "UPDATE app.t SET k=k+1")
+		time.Sleep(50 * time.Millisecond)
+		state := v.replica.applierState()
+		_ = check.Process.Kill()
+		_ = check.Wait()
+		if state[0] == "Yes" && state[1] != "None" {
+			break
+		}
+		if try == 30 {
+			t.Fatal("no check was in a step when the table was locked")
+		}
+		locked.unlock(t)
+		v.awaitRunning(20 * time.Second)
+	}
+	stop()
+	time.Sleep(200 * time.Millisecond)
+	locked.unlock(t)
+	t.Logf("%v after the lock was gone the applier ran without UNTIL", v.awaitRunning(10*time.Second).Round(time.Millisecond))
+	v.tp.Source.Exec(t, "INSERT INTO app.t VALUES (2, 2)")
+	v.tp.WaitCaughtUp(t)
+	eventually(t, "no session of the check's is left", 10*time.Second, func() (bool, string) { left := v.sessions(); return left == "", left })
+	v.requireEqual()
+	v.requireWhole()
+}

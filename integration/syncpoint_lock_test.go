@@ -1,11 +1,13 @@
 package integration
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
 	"trueup/replication/syncpoint"
+	"trueup/server"
 )
 
 // withStrategy makes the prober's replicas be read in another way.
@@ -93,4 +95,49 @@ func TestLockEndsInTime(t *testing.T) {
 		tp.WaitCaughtUp(t)
 		requireReplicating(t, tp.Replicas...)
 	})
+}
+
+// TestLockLooksForLongTransactions: tables that a long transaction writes to are not asked to be locked, since writers would
+// queue up behind the lock: the error names who holds them, and a transaction that ends is waited for.
+func TestLockLooksForLongTransactions(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, on ServerRow) {
+		tp := NewTopology(t, Options{GTID: true})
+		tp.Source.Exec(t, "CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY, v INT)", "INSERT INTO app.t VALUES (1, 1), (2, 2)")
+		p := newProber(t, tp).with(func(o *syncpoint.Options) {
+			o.LockTimeout = time.Second
+			o.Tables = []syncpoint.Table{{Database: "app", Name: "t"}}
+		})
+		tp.Source.Exec(t, "GRANT PROCESS ON *.* TO "+tp.Source.Account(proberUser))
+		release := tp.Source.writeRow(t, "UPDATE app.t SET v = 7 WHERE id = 1")
+		time.Sleep(3 * time.Second) // the transaction has to be old
+		asked := false
+		p.options.Logger = onLog(logLocks, "", func() { asked = true })
+		if point, err := p.open(t.Context()); err == nil || !strings.Contains(err.Error(), "has held app.t in an open transaction") || asked {
+			t.Errorf("point %v, asked for the lock: %v, error: %v", point != nil, asked, err)
+		}
+		go func() {
+			time.Sleep(300 * time.Millisecond)
+			release()
+		}()
+		p.exact(t)
+		requireReplicating(t, tp.Replicas...)
+	}, Needs{Flavor: server.MySQL, MinMySQL: server.Version{Major: 8}})
+}
+
+// writeRow runs a statement in a transaction that stays open until release is called.
+func (n *Node) writeRow(t *testing.T, statement string) (release func()) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), statementLimit)
+	tx, err := n.DB.BeginTx(ctx, nil)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, statement)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		defer cancel()
+		_ = tx.Rollback()
+	}
 }

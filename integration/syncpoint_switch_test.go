@@ -1,9 +1,11 @@
 package integration
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -26,8 +28,23 @@ type childTask struct {
 	Source, Replica string // host:port
 	User, Password  string
 	SwitchDelay     time.Duration
-	Points          int // 0: until it is killed
+	Points          int  // 0: until it is killed
+	Hold            bool // says when its applier stands for the first time, and waits for a line then
 }
+
+// logger is nil for none.
+func (task childTask) logger() *slog.Logger {
+	if !task.Hold {
+		return nil
+	}
+	return onLog(logStands, "", func() {
+		fmt.Println(childStands)
+		_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
+	})
+}
+
+// childStands is what a child says that is to hold.
+const childStands = "the child's applier stands"
 
 // TestSyncpointChild is no test of its own: it is what the tests of the dead man's switch start and kill.
 func TestSyncpointChild(t *testing.T) {
@@ -57,6 +74,7 @@ func (task childTask) work(t *testing.T) {
 	source, replica := open(task.Source), open(task.Replica)
 	defer source.Close()
 	defer replica.Close()
+	logger := task.logger()
 	for i := 0; task.Points == 0 || i < task.Points; i++ {
 		ctx := t.Context()
 		if task.Points > 0 && i%3 == 1 { // some that are broken off
@@ -64,7 +82,7 @@ func (task childTask) work(t *testing.T) {
 			defer cancel()
 			ctx = short
 		}
-		point, err := syncpoint.Open(ctx, source, []syncpoint.Replica{{Server: replica}}, syncpoint.Options{Workers: 3, SwitchDelay: task.SwitchDelay})
+		point, err := syncpoint.Open(ctx, source, []syncpoint.Replica{{Server: replica}}, syncpoint.Options{Workers: 3, SwitchDelay: task.SwitchDelay, Logger: logger})
 		if err == nil {
 			err = point.Close()
 		}

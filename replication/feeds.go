@@ -46,3 +46,12 @@ func (f Feeds) From(origin server.Identity, endpoints ...server.Endpoint) (chann
 	}
 	return status.Channel, err == nil, err
 }
+
+// Doubt is what to add where transactions of a replica are missing on the source: a source that replicates from anybody may
+// be in a ring, and get them yet.
+func (f Feeds) Doubt() string {
+	if len(f.statuses) == 0 {
+		return ""
+	}
+	return " or, in a ring, still on their way"
+}

@@ -175,8 +175,11 @@ func (t *textPrinter) syncSection() {
 		lock = fmt.Sprintf("writes on the source blocked for at most %s", showDuration(blocked))
 	}
 	t.out.WriteByte('\n')
-	t.prose(6, "Sync: %s, %s; %s; replica appliers paused for at most %s%s", showName(sync.Strategy),
-		count(len(sync.Epochs), "position", "positions"), lock, showDuration(paused), pausedWhere)
+	pauses := "no replica's applier was paused"
+	if paused > 0 {
+		pauses = fmt.Sprintf("replica appliers paused for at most %s%s", showDuration(paused), pausedWhere)
+	}
+	t.prose(6, "Sync: %s, %s; %s; %s", showName(sync.Strategy), count(len(sync.Epochs), "position", "positions"), lock, pauses)
 }
 
 // showDuration prints seconds with the precision a person wants.

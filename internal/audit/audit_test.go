@@ -105,17 +105,27 @@ func TestEveryChangeIsSeen(t *testing.T) {
 	}
 }
 
-// TestForgedEntry: a line with a hash of its own that does not follow the one before it.
+// TestForgedEntry: lines with a hash of their own: one in the place of the last, which does not follow the one before it, and
+// one behind the end, which does.
 func TestForgedEntry(t *testing.T) {
 	t.Parallel()
 	journal := wholeJournal(t)
-	forged := Entry{Sequence: 5, Kind: "extra", Previous: strings.Repeat("0", 64)}
-	line, err := forged.line()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if found := verify(t, append(journal, line...)); found.State != Changed || found.Entries != 4 {
-		t.Errorf("%+v", found)
+	whole := verify(t, journal)
+	lines := bytes.SplitAfter(journal, []byte("\n"))
+	for what, test := range map[string]struct {
+		before []byte
+		forged Entry
+	}{
+		"in its place":   {bytes.Join(lines[:3], nil), Entry{Sequence: 4, Kind: KindFinished, Previous: strings.Repeat("0", 64)}},
+		"behind the end": {journal, Entry{Sequence: 5, Kind: "extra", Previous: whole.Head}},
+	} {
+		line, err := test.forged.line()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := verify(t, append(bytes.Clone(test.before), line...)); found.State != Changed || found.Entries != test.forged.Sequence-1 {
+			t.Errorf("%s: %+v", what, found)
+		}
 	}
 }
 

@@ -59,7 +59,7 @@ func checkCommand(process Process) *cli.Command {
 
 const checkDescription = `Reads every chosen table on the source and its replicas at one position of the binary log and
 compares the rows. Writes nothing. Each replica's applier is stopped for moments, so that it stands exactly at the
-position, and started again on every way out. Without --replica the replicas are those the source knows of; they are
+position, and started again on every way out; --sync compares in other ways. Without --replica the replicas are those the source knows of; they are
 reached with the source's user and password.
 
 A DSN is user[:password]@tcp(host:port)/ or user@unix(/path)/ or mysql://user[:password]@host[:port]/. A password that

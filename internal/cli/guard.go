@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -25,6 +26,12 @@ const journalDescriptor = 3
 
 // RunGuard is the life of a guard and returns its exit code. Signals are for the check: the guard ends when that has.
 func RunGuard(streams Streams) int {
+	if in, isFile := streams.In.(*os.File); isFile {
+		if info, err := in.Stat(); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+			_, _ = io.WriteString(streams.Err, "trueup: this is what a check starts itself, to watch over it; there is nothing to do for a person\n")
+			return report.Usage
+		}
+	}
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	journal := os.NewFile(journalDescriptor, "the journal of the check")
 	if info, err := journal.Stat(); err != nil || !info.Mode().IsRegular() {

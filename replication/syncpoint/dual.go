@@ -20,6 +20,9 @@ import (
 // The other way round, the replica ignores its own transactions when they come back in the source's log: its position may
 // lie before or behind them, with the same rows.
 //
+// In a ring the replica from which the source replicates is at the end of a chain, and has in its log what was written to those
+// above it.
+//
 // MySQL does not say where in the log a snapshot lies, so a transaction of the replica's that the source has applied
 // already, and the replica itself not yet committed in its engine, would be missed. Where none waits for a semi-synchronous
 // replica, the way through the network, the source's applier, its snapshots and the stepping of the replica would have to be
@@ -84,13 +87,30 @@ func (s *stepper) connectBack(ctx context.Context, source *server.Server, feeds 
 	s.back = &back{session: session, channel: channel}
 	own, ofSource := serverID(s.replica.Server), serverID(source)
 	statuses, err := replication.ReadStatuses(ctx, s.control)
-	s.back.origins = func(id string) bool { return id == own || len(statuses) > 1 && id != ofSource }
+	onlyFromSource := s.upstream == nil && len(statuses) == 1
+	s.back.origins = func(id string) bool { return id == own || !onlyFromSource && id != ofSource }
 	return err
 }
 
 // serverID is the server's id as events have it.
 func serverID(of *server.Server) string {
 	return strconv.FormatUint(uint64(of.Identity().ServerID), 10)
+}
+
+// failAbove takes out the replicas above one from which the source replicates where that one is out: in a ring, what was written
+// to those above goes through it, and only its log tells whether the source has it.
+func (o *opening) failAbove() {
+	for i, s := range o.steppers {
+		if s.back == nil || o.point.failed[i] == nil {
+			continue
+		}
+		for up := s.upstream; up != nil; up = up.upstream {
+			if o.point.failed[up.number] == nil {
+				o.point.failed[up.number] = &Unverifiable{Address: up.address(), Code: ReplicaWrites,
+					Reason: "it is in a ring: what is written to it directly reaches the source through a replica below it, where it was not shown to have arrived", Err: o.point.failed[i]}
+			}
+		}
+	}
 }
 
 // noteReturns reads how far the source has executed the logs of the replicas from which it replicates. It comes before the

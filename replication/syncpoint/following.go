@@ -20,9 +20,9 @@ type locking struct {
 	held     chan struct{} // closed once the lock is held, or will never be
 	position replication.Position
 	deadline time.Time
-	err      error         // why it is not held
+	err      error // why it is not held
+	lock     *tableLock
 	followed chan struct{} // closed once every follower is through or out
-	lost     error         // the lock was lost before that
 	// follow and pause tell whether there are replicas of that kind.
 	follow, pause bool
 }
@@ -30,12 +30,20 @@ type locking struct {
 // follows tells whether the replica is read under the lock, without a pause.
 func (s *stepper) follows() bool { return s.replica.Strategy == Lock }
 
-// let lets the followers begin, or tells them that they cannot.
-func (l *locking) let(position replication.Position, deadline time.Time, err error) {
+// let lets the followers begin.
+func (l *locking) let(position replication.Position, lock *tableLock) {
+	l.position, l.lock = position, lock
+	// What is left of the time is for saying that it is over before the server does.
+	l.deadline = lock.heldSince.Add(lock.holdMax * 3 / 4)
+	close(l.held)
+}
+
+// cancel tells the followers that the lock will not be held, unless it is or was.
+func (l *locking) cancel(err error) {
 	select {
 	case <-l.held:
 	default:
-		l.position, l.deadline, l.err = position, deadline, err
+		l.err = err
 		close(l.held)
 	}
 }
@@ -68,6 +76,9 @@ func (s *stepper) follow(ctx context.Context, l *locking) error {
 		if err := reader.Exec(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
 			return s.refuseSnapshot(err)
 		}
+	}
+	if err := l.lock.proveStillHeld(ctx); err != nil {
+		return s.refuse(NotExact, err, "the lock under which it was read was lost")
 	}
 	if end, err = s.logEnd(ctx); err != nil {
 		return err
@@ -138,15 +149,10 @@ func (s *stepper) hasPassed(ctx context.Context, status replication.Status, targ
 	return err == nil && executed.Contains(source), err
 }
 
-// noteFollowers puts the followers into every epoch: for the locked tables they are all the same. Where the lock was lost, they
-// are out.
+// noteFollowers puts the followers into every epoch: for the locked tables they are all the same.
 func (o *opening) noteFollowers() {
 	for i, s := range o.steppers {
 		if o.point.failed[i] != nil || !s.follows() {
-			continue
-		}
-		if o.locking.lost != nil {
-			o.point.failed[i] = &Unverifiable{Address: s.address(), Code: NotExact, Reason: "the lock under which it was read was lost", Err: o.locking.lost}
 			continue
 		}
 		for _, epoch := range o.point.Epochs {

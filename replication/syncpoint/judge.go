@@ -11,10 +11,11 @@ import (
 type action uint8
 
 const (
-	nothing action = iota // it runs
-	makeRun               // it stands, or runs with UNTIL, because of us
-	leave                 // it stands because of somebody else, or of an error
-	await                 // whose standstill it is cannot be told: its switch decides
+	nothing  action = iota // it runs
+	makeRun                // it stands, or runs with UNTIL, because of us
+	leave                  // it stands because of somebody else, or of an error
+	await                  // whose standstill it is cannot be told: its switch decides
+	onItsWay               // it runs to our UNTIL: a STOP would hang behind its transaction, or roll that back
 )
 
 // fresh is how long after our first STOP a standstill is taken for ours by that alone.
@@ -36,18 +37,23 @@ const fresh = time.Second
 // age is how long ago the dead process told this last; same tells whether two positions are one place on the source.
 func (p Pause) judge(now replication.Status, age time.Duration, same func(a, b replication.Position) bool) (action, string) {
 	ourUntil := !p.Target.IsZero() && now.Until.Condition != "" && now.Until.Position == p.Target
+	reached := func() bool {
+		return now.SeveralDomains() || now.Executed.Compare(p.Target) >= 0 || same(now.Executed, p.Target)
+	}
 	switch {
 	case now.ApplierRunning && now.Until.Condition == "":
 		return nothing, ""
-	case now.ApplierRunning && ourUntil:
+	case now.ApplierRunning && ourUntil && reached():
 		return makeRun, ""
+	case now.ApplierRunning && ourUntil:
+		return onItsWay, ""
 	case now.ApplierRunning:
 		return leave, fmt.Sprintf("somebody else runs it with UNTIL %s %s", now.Until.Condition, now.Until.Position)
 	case !now.ApplierError.IsZero():
 		return leave, "it was stopped by an error: " + now.ApplierError.String()
 	case p.Left:
 		return leave, "somebody else had stopped it"
-	case ourUntil && (p.Stopping || now.SeveralDomains() || now.Executed.Compare(p.Target) >= 0 || same(now.Executed, p.Target)):
+	case ourUntil && (p.Stopping || reached()):
 		return makeRun, ""
 	case ourUntil:
 		return leave, fmt.Sprintf("somebody else stopped it at %s, on its way to %s", now.Executed, p.Target)

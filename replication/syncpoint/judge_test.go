@@ -46,7 +46,9 @@ func TestJudge(t *testing.T) {
 		age   time.Duration
 	}{
 		"runs":                                       {stood, running(replication.Until{}), nothing, "", 0},
-		"runs with our UNTIL":                        {stepping, running(until(20)), makeRun, "", 0},
+		"runs to our UNTIL":                          {stepping, running(until(20)), onItsWay, "", 0},
+		"runs, at our UNTIL":                         {stepping, with(replication.Status{ApplierRunning: true, Executed: at(20)}, until(20)), makeRun, "", 0},
+		"runs, at another name of it":                {stepping, with(replication.Status{ApplierRunning: true, Executed: at(19)}, until(20)), makeRun, "", 0},
 		"runs with another UNTIL":                    {stepping, running(until(99)), leave, "runs it with UNTIL Master b.1:99", 0},
 		"runs with an UNTIL before we gave one":      {stood, running(until(20)), leave, "runs it with UNTIL", 0},
 		"an error":                                   {stood, failed, leave, "error 1062: Duplicate", 0},

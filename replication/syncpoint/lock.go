@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"trueup/schema"
@@ -15,6 +16,7 @@ type Table struct{ Database, Name string }
 
 // tableLock is a read lock on tables of the source, in a session of its own.
 type tableLock struct {
+	mutex     sync.Mutex
 	session   *server.Session
 	since     time.Time     // when waiting for the lock began
 	before    time.Duration // the longest of the tries that failed before
@@ -92,9 +94,25 @@ func (l *tableLock) proveHeld(ctx context.Context) (time.Duration, error) {
 		return 0, fmt.Errorf("the read lock on the checked tables was lost while the snapshots were opened (held for %v, at most %v): %w",
 			time.Since(l.heldSince).Round(time.Millisecond), l.holdMax, err)
 	}
-	blocked := max(time.Since(l.since), l.before)
+	blocked := l.waited()
 	l.release()
 	return blocked, nil
+}
+
+// waited is how long writers may have waited until now.
+func (l *tableLock) waited() time.Duration { return max(time.Since(l.since), l.before) }
+
+// proveStillHeld makes sure that the lock was held until now, and keeps it. It may be called concurrently.
+func (l *tableLock) proveStillHeld(ctx context.Context) error {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	ctx, cancel := shared(ctx) // one follower's deadline must not take the lock from the others
+	defer cancel()
+	if err := l.session.Exec(ctx, "DO 1"); err != nil {
+		return fmt.Errorf("the read lock on the checked tables was lost (taken %v ago, held for at most %v): %w",
+			time.Since(l.heldSince).Round(time.Millisecond), l.holdMax, err)
+	}
+	return nil
 }
 
 func (l *tableLock) release() {

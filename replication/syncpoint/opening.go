@@ -59,9 +59,13 @@ func (o *opening) run(ctx context.Context) error {
 	if err := o.settleSource(ctx); err != nil {
 		return err
 	}
+	if err := o.awaitWriters(ctx); err != nil {
+		return err
+	}
 	if err := o.pauseStepResume(ctx); err != nil {
 		return err
 	}
+	o.failAbove()
 	o.proveHistory(ctx)
 	o.point.OpenedAt = time.Now()
 	o.makeLeases()
@@ -185,9 +189,7 @@ func (o *opening) pauseStepResume(ctx context.Context) error {
 				return s.follow(ctx, o.locking)
 			}
 			defer s.resume(ctx)
-			err := protect(func() error { return s.pauseApplier(ctx) })
-			standing <- s.standsAtSource()
-			if err != nil {
+			if err := o.stand(ctx, s, standing); err != nil {
 				return err
 			}
 			<-ready
@@ -207,12 +209,21 @@ func (o *opening) pauseStepResume(ctx context.Context) error {
 			return o.nameEpochs(ctx)
 		})
 	})
-	o.locking.let(replication.Position{}, time.Time{}, sourceErr)
+	o.locking.cancel(sourceErr)
 	close(ready)
 	<-finished
 	o.resumeRest(ctx)
 	o.noteFollowers()
 	return sourceErr
+}
+
+// stand pauses a replica's applier and tells where it stands, or that it does not, whatever happens.
+func (o *opening) stand(ctx context.Context, s *stepper, standing chan<- replication.Position) error {
+	var at replication.Position
+	defer func() { standing <- at }()
+	err := protect(func() error { return s.pauseApplier(ctx) })
+	at = s.standsAtSource()
+	return err
 }
 
 // farthest waits until every applier stands, or failed to, but not longer than patience after the first one stood,

@@ -13,14 +13,15 @@ import (
 	"trueup/server"
 )
 
-// rescueTimeout bounds one Rescue: a STOP of the dead process may wait for the applier's transaction that long.
-const rescueTimeout = 60 * time.Second
+// rescueTimeout bounds one Rescue: a STOP of the dead process may wait for the applier's transaction that long, or the applier
+// be on its way to the last position that long.
+const rescueTimeout = 15 * time.Minute
 
 // Rescue undoes a pause whose process is dead: it ends that process's sessions on the replica, makes the applier run as
 // it was found where it is ours to start (see judge), and disarms the dead man's switch, which could else start an applier that
 // somebody stops a moment later. upstream, whose log the replica executes, is asked only where two positions may be one place.
 //
-// The error says that this could not be done within a minute; the switch is left armed then.
+// The error says that this could not be done within rescueTimeout; the switch is left armed then.
 func Rescue(ctx context.Context, upstream, replica server.Endpoint, pause Pause, logger *slog.Logger) (PauseEnd, error) {
 	ctx, cancel := context.WithTimeout(ctx, rescueTimeout)
 	defer cancel()
@@ -82,6 +83,8 @@ func (r *rescue) settle(ctx context.Context) (PauseEnd, error) {
 		}
 	}
 	switch act {
+	case onItsWay:
+		return end, errOnItsWay
 	case leave, await:
 		end.How, end.Why = EndLeft, why
 	case nothing:
@@ -131,6 +134,8 @@ func (r *rescue) armed(ctx context.Context) ([]Switch, error) {
 	all, err := ArmedSwitches(ctx, r.control)
 	return slices.DeleteFunc(all, func(armed Switch) bool { return armed.Pause != r.pause.ID }), err
 }
+
+var errOnItsWay = errors.New("the applier runs to the position that the dead process gave it")
 
 var errSwitchDue = errors.New("whose standstill it is cannot be told; its switch on the server is waited for")
 

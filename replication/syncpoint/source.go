@@ -173,15 +173,27 @@ func (o *opening) openUnderLock(ctx context.Context, notBefore replication.Posit
 		return err
 	}
 	if o.locking.follow {
-		const margin = 100 * time.Millisecond
-		o.locking.let(position, lock.heldSince.Add(lock.holdMax-min(margin, lock.holdMax/4)), nil)
-		<-o.locking.followed
+		return o.letFollow(ctx, position, lock)
 	}
 	o.blocked, err = lock.proveHeld(ctx)
-	if err != nil && o.source.Identity().Flavor == server.MariaDB {
-		o.locking.lost, err = err, nil // those that are stepped need no lock
-	}
 	return err
+}
+
+// letFollow holds the lock, under which the source's snapshots are open, until the followers are through. Each of them proves for
+// itself that it was held: one that is late costs the others nothing.
+func (o *opening) letFollow(ctx context.Context, position replication.Position, lock *tableLock) error {
+	if err := lock.proveStillHeld(ctx); err != nil {
+		return err
+	}
+	o.locking.let(position, lock)
+	<-o.locking.followed
+	blocked, err := lock.proveHeld(ctx)
+	if err != nil {
+		o.options.Logger.Info("the lock was lost before it was given back", "source", o.source.Address(), "error", err)
+		blocked = lock.waited()
+	}
+	o.blocked = blocked
+	return nil
 }
 
 // openAllAt opens the snapshots at one position, at which the tables are locked.
