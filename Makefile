@@ -33,7 +33,7 @@ test-long: setup ## the same and what takes longer, and test-fuzz
 test-fuzz: ## every fuzz test for FUZZ_TIME (60s)
 	@GO="$(GO)" scripts/test-fuzz.sh "$(FUZZ_TIME)"
 
-test-mutation: setup ## break trueup on purpose in some 40 ways: a test must fail each time; TRUEUP_MUTATION_RUNS=5
+test-mutation: setup ## break trueup on purpose in some 55 ways: a test must fail each time; TRUEUP_MUTATION_RUNS=5
 	REQUIRE_SERVERS=1 $(GO) test -tags mutation -count=1 -parallel 2 -v -timeout $(TEST_TIMEOUT) ./integration/mutation
 
 test-images: ## the images for test-matrix: official ones, or built from Debian packages; TRUEUP_START_DOCKER=1
