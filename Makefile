@@ -1,7 +1,7 @@
 # trueup. "make" alone lists what there is. Everything a target needs that this machine lacks, scripts/ installs.
 
 GO ?= go
-TEST_TIMEOUT ?= 15m
+TEST_TIMEOUT ?= 25m
 FUZZ_TIME ?= 60s
 # Go refuses to build where git refuses to speak (a checkout that belongs to another user): build without the commit then.
 BUILD_FLAGS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
