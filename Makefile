@@ -1,7 +1,7 @@
 # trueup. "make" alone lists what there is. Everything a target needs that this machine lacks, scripts/ installs.
 
 GO ?= go
-TEST_TIMEOUT ?= 15m
+TEST_TIMEOUT ?= 25m
 FUZZ_TIME ?= 60s
 # Go refuses to build where git refuses to speak (a checkout that belongs to another user): build without the commit then.
 BUILD_FLAGS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
@@ -33,7 +33,7 @@ test-long: setup ## the same and what takes longer, and test-fuzz
 test-fuzz: ## every fuzz test for FUZZ_TIME (60s)
 	@GO="$(GO)" scripts/test-fuzz.sh "$(FUZZ_TIME)"
 
-test-mutation: setup ## break trueup on purpose in some 40 ways: a test must fail each time; TRUEUP_MUTATION_RUNS=5
+test-mutation: setup ## break trueup on purpose in some 55 ways: a test must fail each time; TRUEUP_MUTATION_RUNS=5
 	REQUIRE_SERVERS=1 $(GO) test -tags mutation -count=1 -parallel 2 -v -timeout $(TEST_TIMEOUT) ./integration/mutation
 
 test-images: ## the images for test-matrix: official ones, or built from Debian packages; TRUEUP_START_DOCKER=1

@@ -25,4 +25,4 @@ cd integration
 # ones left. Servers publish their ports on the loopback, which testcontainers does not guess inside a container.
 export TESTCONTAINERS_RYUK_DISABLED=${TESTCONTAINERS_RYUK_DISABLED:-true}
 export TESTCONTAINERS_HOST_OVERRIDE=${TESTCONTAINERS_HOST_OVERRIDE:-127.0.0.1}
-REQUIRE_SERVERS=1 TRUEUP_TEST_IMAGES=$images exec ../bin/integration.test -test.timeout "${TEST_TIMEOUT:-30m}" "$@"
+REQUIRE_SERVERS=1 TRUEUP_TEST_IMAGES=$images exec ../bin/integration.test -test.timeout "${TEST_TIMEOUT:-45m}" "$@"
