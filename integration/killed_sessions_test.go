@@ -71,7 +71,7 @@ func (l *links) killRound(t *testing.T, round int, strategy check.Strategy) *che
 	t.Logf("%s: %d sessions killed, %s after %v", strategy, killed, result.Verdict, time.Since(began).Round(time.Millisecond))
 	fits := result.Verdict == check.Equal && code == 0 || result.Verdict == check.Unverified && code == 3
 	for _, table := range result.Tables {
-		lost := table.ReasonCode == check.ReasonConnectionLost || strategy == check.Recheck && table.ReasonCode == check.ReasonKeepsChanging
+		lost := table.ReasonCode == check.ReasonConnectionLost || table.ReasonCode == check.ReasonReplicaUnusable && result.Replicas[0].ReasonCode == check.ReasonConnectionLost || strategy == check.Recheck && table.ReasonCode == check.ReasonKeepsChanging
 		fits = fits && (table.Verdict == check.Equal || table.Verdict == check.Unverified && lost)
 	}
 	if !fits {

@@ -49,7 +49,15 @@ func (s *Session) readIdentity(ctx context.Context) (Identity, error) {
 // SameServer tells whether a and b are one running server reached by two addresses. A copied data directory
 // copies server_uuid too, so that equal identities prove nothing; a named lock taken through a and seen through
 // b does. Nothing is written. Both servers must answer; the lock ends with the session.
-func SameServer(ctx context.Context, a, b *Server) (bool, error) {
+func SameServer(ctx context.Context, a, b *Server) (same bool, err error) {
+	for try := 0; ; try++ { // a lock that ended with its session proves nothing
+		if same, err = shareLock(ctx, a, b); err == nil || try == mostReopened || !IsConnectionLost(err) {
+			return same, err
+		}
+	}
+}
+
+func shareLock(ctx context.Context, a, b *Server) (bool, error) {
 	first, err := a.Session(ctx, SessionOptions{})
 	if err != nil {
 		return false, err
@@ -69,9 +77,12 @@ func SameServer(ctx context.Context, a, b *Server) (bool, error) {
 	if record.Text("taken") != "1" {
 		return false, first.wrap(fmt.Errorf("the named lock was not given (result %q)", record.Text("taken")), take)
 	}
-	record, err = second.One(ctx, "SELECT IS_USED_LOCK(?) AS holder", name)
-	if err != nil {
+	if record, err = second.One(ctx, "SELECT IS_USED_LOCK(?) AS holder", name); err != nil {
 		return false, err
 	}
-	return record.Text("holder") == strconv.FormatUint(first.ID(), 10), nil
+	holder := record.Text("holder")
+	if _, err := first.One(ctx, "SELECT CONNECTION_ID() AS id"); err != nil { // it held the lock until now
+		return false, err
+	}
+	return holder == strconv.FormatUint(first.ID(), 10), nil
 }
