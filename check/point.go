@@ -105,9 +105,13 @@ func (r *run) tryPoint(ctx context.Context, firstEpoch int) (point *syncpoint.Po
 			replicas[i] = m.replica()
 		}
 	}
+	locked, err := r.lockedTables(ctx)
+	if err != nil {
+		return nil, nil, passesAtSource(err), err
+	}
 	point, err = syncpoint.Open(ctx, r.source, replicas, syncpoint.Options{Workers: r.request.Workers, Timeout: r.request.SyncTimeout,
 		Pauses: r.request.Pauses, Recorder: r.request.Recorder, Guard: r.request.Guard, Logger: slog.New(&warningHandler{Handler: r.request.Logger.Handler(), warn: r.warnOnce}), FirstEpoch: firstEpoch,
-		Tables: r.comparedTables(), LockTimeout: r.request.LockTimeout, LockHoldMax: r.request.LockHoldMax})
+		Tables: locked, LockTimeout: r.request.LockTimeout, LockHoldMax: r.request.LockHoldMax})
 	if err != nil {
 		return nil, nil, passesAtSource(err), err
 	}
