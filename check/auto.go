@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"slices"
+	"time"
 
 	"trueup/replication/syncpoint"
 	"trueup/server"
@@ -16,12 +17,20 @@ func (r *run) chooseStrategies(ctx context.Context, plan func()) error {
 	}
 	changed := r.chooseByRights()
 	const mostTries = 12
+	deadline := time.Now().Add(r.request.SyncTimeout)
 	for try := 1; try <= mostTries && r.anySynced(); try++ {
 		point, _, _, err := r.tryPoint(ctx, 1)
-		if err != nil {
-			if ctx.Err() != nil || passesAtSource(err) || !r.allFallBack(err) {
+		switch {
+		case err == nil:
+		case ctx.Err() == nil && passesAtSource(err) && time.Now().Before(deadline):
+			if err := pauseFor(ctx, time.Second); err != nil {
 				return err
 			}
+			try--
+			continue
+		case ctx.Err() != nil || passesAtSource(err) || !r.allFallBack(err):
+			return err
+		default:
 			changed = true
 			continue
 		}

@@ -3,9 +3,8 @@ package check
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"trueup/checksum"
 	"trueup/schema"
@@ -86,13 +85,13 @@ func (w *worker) confirm(ctx context.Context) error {
 	if len(pending) == 0 {
 		return nil
 	}
-	now, err := w.identitiesOf(ctx, pending)
+	now := w.identitiesOf(ctx, pending)
 	if ctx.Err() != nil {
 		return ctx.Err() // the pending ones are abandoned
 	}
 	w.pending = nil
 	for n, f := range pending {
-		if recordErr := w.confirmOne(ctx, f, now, err); recordErr != nil {
+		if recordErr := w.confirmOne(ctx, f, now); recordErr != nil {
 			w.pending = pending[n+1:]
 			return recordErr
 		}
@@ -100,8 +99,15 @@ func (w *worker) confirm(ctx context.Context) error {
 	return nil
 }
 
+// present are the identities that tables have now, or why they are not known, on each server.
+type present struct {
+	identities
+	sourceErr   error
+	replicaErrs []error
+}
+
 // identitiesOf reads the identities that the tables of pending chunks have now, on every server they were read on.
-func (w *worker) identitiesOf(ctx context.Context, pending []finished) (*identities, error) {
+func (w *worker) identitiesOf(ctx context.Context, pending []finished) *present {
 	var names []schema.Name
 	on := map[int]bool{}
 	for _, f := range pending {
@@ -112,23 +118,31 @@ func (w *worker) identitiesOf(ctx context.Context, pending []finished) (*identit
 			on[c.replica] = true
 		}
 	}
-	now := &identities{replicas: make([]schema.Identities, len(w.run.members))}
-	var group errgroup.Group
-	group.Go(func() (err error) {
-		now.source, err = w.run.watch.read(ctx, names)
-		return err
-	})
+	members := w.run.members
+	now := &present{identities: identities{replicas: make([]schema.Identities, len(members))}, replicaErrs: make([]error, len(members))}
+	var wait sync.WaitGroup
+	wait.Go(func() { now.source, now.sourceErr = w.run.watch.read(ctx, names) })
 	for i := range on {
-		group.Go(func() (err error) {
-			now.replicas[i], err = w.run.members[i].watch.read(ctx, names)
-			return err
-		})
+		wait.Go(func() { now.replicas[i], now.replicaErrs[i] = members[i].watch.read(ctx, names) })
 	}
-	return now, group.Wait()
+	wait.Wait()
+	return now
 }
 
-// confirmOne records one chunk, or puts it back where a table was replaced, or where that could not be found out (lookErr).
-func (w *worker) confirmOne(ctx context.Context, f finished, now *identities, lookErr error) error {
+// why says why a chunk on a replica is not believed.
+func (p *present) why(replica int) error {
+	switch {
+	case p.sourceErr != nil:
+		return p.sourceErr
+	case p.replicaErrs[replica] != nil:
+		return p.replicaErrs[replica]
+	default:
+		return errReplaced
+	}
+}
+
+// confirmOne records one chunk, or puts it back where a table was replaced, or where that could not be found out.
+func (w *worker) confirmOne(ctx context.Context, f finished, now *present) error {
 	name, before := f.job.task.name(), f.held.identities
 	believed := f.result
 	believed.on = nil
@@ -142,14 +156,11 @@ func (w *worker) confirmOne(ctx context.Context, f finished, now *identities, lo
 			doubted = append(doubted, c.replica)
 		}
 	}
-	why := lookErr
-	if why == nil {
-		why = errReplaced
-	}
-	if len(doubted) > 0 && w.again(f.job, believed, f.held, why) {
+	if len(doubted) > 0 && w.again(f.job, believed, f.held, now.why(doubted[0])) {
 		return nil
 	}
 	for _, i := range doubted {
+		why := now.why(i)
 		verdict, code := tableReason(why)
 		f.job.task.giveUp(i, verdict, code, why.Error())
 	}

@@ -48,6 +48,9 @@ func (w *worker) sourceFailed(j job, result chunkResult, err error) error {
 	if w.again(j, result, w.held(j), err) {
 		return nil
 	}
+	if !j.task.strategy.isSynced() {
+		w.fresh.close()
+	}
 	result.failed = true
 	result.on = proven(result.on)
 	verdict, code := tableReason(err)

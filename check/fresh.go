@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"trueup/checksum"
 	"trueup/server"
@@ -18,16 +17,17 @@ import (
 // freshSessions are a worker's sessions for that. A replica that was not read yet has none.
 type freshSessions struct {
 	source   *server.Session
+	control  *server.Session // on the source, without snapshots: positions and the log
 	replicas []*server.Session
 }
 
 func (f *freshSessions) close() {
-	for _, session := range append(f.replicas, f.source) {
+	for _, session := range append(f.replicas, f.source, f.control) {
 		if session != nil {
 			_ = session.Close()
 		}
 	}
-	f.source, f.replicas = nil, nil
+	f.source, f.control, f.replicas = nil, nil, nil
 }
 
 const (
@@ -73,6 +73,9 @@ func (w *worker) openFresh(ctx context.Context, j job) (err error) {
 		if w.fresh.source, err = w.run.reconnect(ctx, w.run.source, server.SessionOptions{Reader: true}); err != nil {
 			return fmt.Errorf("the source was lost: %w", err)
 		}
+		if w.fresh.control, err = w.run.reconnect(ctx, w.run.source, server.SessionOptions{}); err != nil {
+			return fmt.Errorf("the source was lost: %w", err)
+		}
 	}
 	for _, i := range j.unread() {
 		m := w.run.members[i]
@@ -109,8 +112,12 @@ func (w *worker) readFresh(ctx context.Context, j job, result *chunkResult) (fai
 	for _, i := range unread {
 		sessions = append(sessions, w.fresh.replicas[i])
 	}
-	if err := inSnapshots(ctx, sessions, beginSnapshot); err != nil {
+	began, err := inSnapshots(ctx, sessions, beginSnapshot)
+	if err != nil {
 		return nil, err
+	}
+	if failures = failuresOf(unread, began); len(failures) > 0 {
+		return failures, nil
 	}
 	digests, failures, err := w.digest(ctx, j, result)
 	if err != nil {
@@ -135,7 +142,22 @@ func (w *worker) readFresh(ctx context.Context, j job, result *chunkResult) (fai
 	if len(failures) > 0 {
 		return failures, nil // the sessions are closed by whoever decides what that costs
 	}
-	return failures, inSnapshots(ctx, sessions, endSnapshot)
+	ended, err := inSnapshots(ctx, sessions, endSnapshot)
+	if err != nil || len(failuresOf(unread, ended)) > 0 {
+		w.fresh.close() // what was read is sound; the next chunk gets new sessions
+	}
+	return nil, nil
+}
+
+// failuresOf are the replicas' errors by number.
+func failuresOf(replicas []int, errs []error) map[int]error {
+	failures := map[int]error{}
+	for n, err := range errs {
+		if err != nil {
+			failures[replicas[n]] = err
+		}
+	}
+	return failures
 }
 
 // compareFreshOn compares with one replica; see compareOn.
@@ -168,11 +190,14 @@ func (w *worker) compareFreshOn(ctx context.Context, j job, i int, source, repli
 	return on, known, err
 }
 
-// inSnapshots runs a statement on every session at once.
-func inSnapshots(ctx context.Context, sessions []*server.Session, statement string) error {
-	var group errgroup.Group
-	for _, session := range sessions {
-		group.Go(func() error { return session.Exec(ctx, statement) })
+// inSnapshots runs a statement on every session at once. The first is the source's, whose error is err; the others' errors are in
+// their order.
+func inSnapshots(ctx context.Context, sessions []*server.Session, statement string) (ofReplicas []error, err error) {
+	errs := make([]error, len(sessions))
+	var wait sync.WaitGroup
+	for i, session := range sessions {
+		wait.Go(func() { errs[i] = session.Exec(ctx, statement) })
 	}
-	return group.Wait()
+	wait.Wait()
+	return errs[1:], errs[0]
 }

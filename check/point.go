@@ -16,9 +16,17 @@ import (
 func (r *run) openPoint(ctx context.Context, firstEpoch int) (*syncpoint.Point, *identities, error) {
 	const firstWait, longestWait = 50 * time.Millisecond, 2 * time.Second
 	deadline := time.Now().Add(r.request.SyncTimeout)
+	tries := map[*member]int{}
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		point, before, again, err := r.tryPoint(ctx, firstEpoch)
-		if !again || ctx.Err() != nil || time.Now().Add(wait).After(deadline) {
+		if err != nil && firstEpoch > 1 && syncpoint.IsNotGranted(err) {
+			again = true // in the middle of a run a long transaction costs patience, not the rest of the tables
+		}
+		last := ctx.Err() != nil || time.Now().Add(wait).After(deadline)
+		if err == nil && again && !last {
+			again = r.awaitLost(ctx, point, tries, deadline)
+		}
+		if !again || last {
 			if err != nil {
 				return nil, nil, err
 			}
@@ -28,11 +36,59 @@ func (r *run) openPoint(ctx context.Context, firstEpoch int) (*syncpoint.Point, 
 		if point != nil {
 			_ = point.Close()
 		}
-		select {
-		case <-ctx.Done():
-			return nil, nil, ctx.Err()
-		case <-time.After(wait):
+		if err := pauseFor(ctx, wait); err != nil {
+			return nil, nil, err
 		}
+	}
+}
+
+// mostPointTries is how often a replica that is kept out of a point costs the others, and the source, another one.
+const mostPointTries = 3
+
+// awaitLost decides whether another point is made for replicas that may make the next one. A server that cannot be reached is
+// waited for first, without a point: the others are not paused for it.
+func (r *run) awaitLost(ctx context.Context, point *syncpoint.Point, tries map[*member]int, deadline time.Time) (again bool) {
+	var lost []*member
+	for i, m := range r.members {
+		failed := point.Failed(i)
+		if failed == nil || failed.Code == syncpoint.LeftOut || !failed.MayPass() {
+			continue
+		}
+		if tries[m]++; tries[m] >= mostPointTries {
+			continue
+		}
+		again = true
+		if failed.Code == syncpoint.ReplicaLost {
+			lost = append(lost, m)
+		}
+	}
+	if len(lost) > 0 {
+		_ = point.Close() // nobody holds a snapshot while a server restarts
+	}
+	for _, m := range lost {
+		for time.Now().Before(deadline) && ctx.Err() == nil {
+			session, err := m.server.Session(ctx, server.SessionOptions{})
+			if err == nil {
+				_ = session.Close()
+				break
+			}
+			if !passesAtSource(err) || pauseFor(ctx, time.Second/2) != nil {
+				break
+			}
+		}
+	}
+	return again
+}
+
+// pauseFor waits, unless ctx ends before.
+func pauseFor(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"trueup/chunker"
 	"trueup/server"
@@ -27,6 +28,9 @@ func (r *run) produce(ctx context.Context, jobs chan<- job) error {
 	}
 	return nil
 }
+
+// retryWait is between two tries to split a table.
+const retryWait = 50 * time.Millisecond
 
 // producer splits tables on a session of its own.
 type producer struct {
@@ -62,9 +66,12 @@ func (p *producer) splitTask(ctx context.Context, t *task) error {
 	defer func() { splitter.Close() }()
 	for lost := 0; ; {
 		chunk, err := splitter.Next(ctx)
-		if server.IsConnectionLost(err) && ctx.Err() == nil && lost < mostTries {
+		if err != nil && passes(err) && ctx.Err() == nil && lost < mostTries {
 			lost++
 			p.close()
+			if err := pauseFor(ctx, retryWait); err != nil { // a table that is being replaced is back in a moment
+				return err
+			}
 			if p.session, err = p.run.reconnect(ctx, p.run.source, server.SessionOptions{Reader: true}); err != nil {
 				return fmt.Errorf("the source was lost: %w", err)
 			}

@@ -2,15 +2,16 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"time"
 
 	"trueup/checksum"
 	"trueup/chunker"
 	"trueup/replication"
+	"trueup/schema"
 	"trueup/server"
 )
 
@@ -22,16 +23,18 @@ import (
 //   - after manyRounds, where the table is written to all the while.
 //
 // A transaction can be in the source's log and on the replica before it is visible on the source: for a moment, or for as long as a
-// semi-synchronous source waits for a replica. So the rounds also last longer than that.
+// semi-synchronous source waits for a replica. So the rounds also last longer than that moment, and those at which somebody waits do
+// not count.
 //
-// A row that differs in another way each time is unverified. A row that flips between two values all the while could be taken for
-// a difference if each of manyRounds, at random moments, met both sides at the same two values: the odds are below one in 200,000.
+// A row that differs in another way each time is unverified. A row that flips between two values could be taken for a difference if
+// each of manyRounds, at random moments, met both sides at the same two values. That is one in a million even for a replica that
+// is behind by one flip every time.
 
 const (
-	manyRounds = 9
-	mostRounds = 25
-	// visibleTime is how long a transaction may be in the log and not visible, where no replica is waited for.
-	visibleTime = 200 * time.Millisecond
+	manyRounds = 20
+	mostRounds = 60
+	// visible is how long a transaction may be in the log and not visible, where no replica is waited for.
+	visible = 200 * time.Millisecond
 	// namedRows is how many rows that keep changing are named.
 	namedRows = 5
 )
@@ -45,7 +48,7 @@ type suspect struct {
 	calmSince time.Time
 }
 
-func (s suspect) isProven(now time.Time, visible time.Duration) bool {
+func (s suspect) isProven(now time.Time) bool {
 	return s.calm >= 2 && now.Sub(s.calmSince) > visible || s.rounds >= manyRounds && now.Sub(s.since) > visible
 }
 
@@ -53,7 +56,7 @@ func (s suspect) isProven(now time.Time, visible time.Duration) bool {
 type suspects map[string]suspect
 
 // see takes in what a round found.
-func (s suspects) see(found map[string]checksum.Sums, calm bool, at time.Time) {
+func (s suspects) see(found map[string]checksum.Sums, of round, at time.Time) {
 	for key, had := range s {
 		sums, still := found[key]
 		if !still {
@@ -63,9 +66,11 @@ func (s suspects) see(found map[string]checksum.Sums, calm bool, at time.Time) {
 		if sums != had.sums {
 			had = suspect{sums: sums, since: at}
 		}
-		had.rounds++
+		if of.counts {
+			had.rounds++
+		}
 		switch {
-		case !calm:
+		case !of.calm:
 			had.calm = 0
 		case had.calm == 0:
 			had.calm, had.calmSince = 1, at
@@ -76,15 +81,9 @@ func (s suspects) see(found map[string]checksum.Sums, calm bool, at time.Time) {
 	}
 }
 
-// isProven tells whether a row is proven to differ by now.
-func (s suspects) isProven(key string, visible time.Duration) bool {
-	suspect, found := s[key]
-	return found && suspect.isProven(time.Now(), visible)
-}
-
-func (s suspects) allProven(visible time.Duration) bool {
-	for key := range s {
-		if !s.isProven(key, visible) {
+func (s suspects) allProven(now time.Time) bool {
+	for _, suspect := range s {
+		if !suspect.isProven(now) {
 			return false
 		}
 	}
@@ -93,12 +92,8 @@ func (s suspects) allProven(visible time.Duration) bool {
 
 // recheck finds out which rows of a chunk really differ on one replica. The sessions hold snapshots, here and on return.
 func (w *worker) recheck(ctx context.Context, j job, on *chunkOnReplica, rows int64, moreOnSource bool) error {
-	visible, err := w.run.visibleWithin(ctx, w.fresh.source)
-	if err != nil {
-		return err
-	}
 	if j.task.layout.Scan {
-		return w.recheckScan(ctx, j, on, visible)
+		return w.recheckScan(ctx, j, on)
 	}
 	parts := []chunker.Chunk{j.chunk}
 	if rows > 2*partRows {
@@ -112,14 +107,14 @@ func (w *worker) recheck(ctx context.Context, j job, on *chunkOnReplica, rows in
 		}
 	}
 	for _, part := range parts {
-		if err := w.recheckPart(ctx, j, on, part, visible); err != nil {
+		if err := w.recheckPart(ctx, j, on, part); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *worker) recheckPart(ctx context.Context, j job, on *chunkOnReplica, part chunker.Chunk, visible time.Duration) error {
+func (w *worker) recheckPart(ctx context.Context, j job, on *chunkOnReplica, part chunker.Chunk) error {
 	replica := w.replicas[on.replica]
 	delta, err := checksum.Compare(ctx, w.source, replica, part)
 	if err != nil {
@@ -130,36 +125,36 @@ func (w *worker) recheckPart(ctx context.Context, j job, on *chunkOnReplica, par
 	for key, sums := range delta.Sums() {
 		still[key] = suspect{sums: sums, since: began, rounds: 1}
 	}
-	for round := 1; len(still) > 0 && !still.allProven(visible); round++ {
-		if round > mostRounds || time.Since(began) > w.run.request.SyncTimeout+visible {
+	for rounds := 1; len(still) > 0 && !still.allProven(time.Now()); rounds++ {
+		if rounds > mostRounds || time.Since(began) > w.run.request.SyncTimeout+visible {
 			break
 		}
-		if err := pauseAtRandom(ctx, visible); err != nil {
+		if err := pauseAtRandom(ctx); err != nil {
 			return err
 		}
-		calm, err := w.round(ctx, j, on.replica, func() (err error) {
+		seen, err := w.round(ctx, j, on.replica, func() (err error) {
 			delta, err = checksum.Compare(ctx, w.source, replica, part)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		still.see(delta.Sums(), calm, time.Now())
+		still.see(delta.Sums(), seen, time.Now())
 	}
-	return w.concludePart(ctx, j, on, part, delta, still, visible)
+	return w.concludePart(ctx, j, on, part, delta, still)
 }
 
 // concludePart lists the rows that are proven to differ and names those that keep changing.
-func (w *worker) concludePart(ctx context.Context, j job, on *chunkOnReplica, part chunker.Chunk, delta checksum.Delta, still suspects, visible time.Duration) error {
-	lister := w.newLister(j, on.replica)
-	proven := delta.Only(func(key string) bool { return still.isProven(key, visible) })
+func (w *worker) concludePart(ctx context.Context, j job, on *chunkOnReplica, part chunker.Chunk, delta checksum.Delta, still suspects) error {
+	lister, now := w.newLister(j, on.replica), time.Now()
+	proven := delta.Only(func(key string) bool { suspect, is := still[key]; return is && suspect.isProven(now) })
 	if !proven.IsEmpty() {
 		on.delta.add(countsOf(proven))
 		if err := checksum.Values(ctx, w.source, w.replicas[on.replica], part, proven, lister.want(proven.Rows()), lister.list); err != nil {
 			return err
 		}
 	}
-	changing := delta.Only(func(key string) bool { _, is := still[key]; return is && !still.isProven(key, visible) })
+	changing := delta.Only(func(key string) bool { suspect, is := still[key]; return is && !suspect.isProven(now) })
 	if changing.IsEmpty() {
 		return nil
 	}
@@ -182,7 +177,7 @@ func keyText(key []NamedValue) string {
 }
 
 // pauseAtRandom waits between two rounds, not always as long: a writer with a beat must not be met at the same point of it.
-func pauseAtRandom(ctx context.Context, visible time.Duration) error {
+func pauseAtRandom(ctx context.Context) error {
 	const least = 10 * time.Millisecond
 	timer := time.NewTimer(least + rand.N(visible/4))
 	defer timer.Stop()
@@ -194,56 +189,73 @@ func pauseAtRandom(ctx context.Context, visible time.Duration) error {
 	}
 }
 
-// round lets the replica pass the source's present position, opens new snapshots on both and reads in them. calm tells whether the
-// table was not changed on the source from that position to the end of reading.
-func (w *worker) round(ctx context.Context, j job, i int, read func() error) (calm bool, err error) {
+// round is what is known of one round.
+type round struct {
+	counts bool // no transaction was waiting for a semi-synchronous replica: what was in the log was visible
+	calm   bool // and the table was not changed on the source from the position to the end of reading
+}
+
+// round lets the replica pass the source's present position, opens new snapshots on both and reads in them.
+func (w *worker) round(ctx context.Context, j job, i int, read func() error) (seen round, err error) {
 	both := []*server.Session{w.fresh.source, w.fresh.replicas[i]}
-	if err := inSnapshots(ctx, both, endSnapshot); err != nil {
-		return false, err
+	if err := onBoth(ctx, both, endSnapshot); err != nil {
+		return seen, err
 	}
-	from, err := replication.SourcePosition(ctx, w.fresh.source)
+	from, err := replication.SourcePosition(ctx, w.fresh.control)
 	if err != nil {
-		return false, err
+		return seen, err
 	}
-	if err := w.run.awaitPassed(ctx, w.run.members[i], w.fresh.source, from); err != nil {
-		return false, err
+	if err := w.run.awaitPassed(ctx, w.run.members[i], w.fresh.control, from); err != nil {
+		return seen, err
 	}
-	if err := inSnapshots(ctx, both, beginSnapshot); err != nil {
-		return false, err
+	waits, err := replication.SomeoneWaits(ctx, w.fresh.control)
+	if err != nil {
+		return seen, err
+	}
+	if err := onBoth(ctx, both, beginSnapshot); err != nil {
+		return seen, err
 	}
 	if err := read(); err != nil {
-		return false, err
+		return seen, err
 	}
-	to, err := replication.SourcePosition(ctx, w.fresh.source)
+	seen.counts = !waits
+	to, err := replication.SourcePosition(ctx, w.fresh.control)
 	if err != nil {
-		return false, err
+		return seen, err
 	}
 	if w.run.sourceIsFed || w.run.cluster.IsMember() { // its log need not have all that it executes
-		return false, nil
+		return seen, nil
 	}
-	if cascades, err := w.run.cascades(ctx, w.fresh.source, j.task); err != nil || cascades {
-		return false, err
+	if cascades, err := w.run.cascades(ctx, w.fresh.control, j.task); err != nil || cascades {
+		return seen, err
 	}
-	touched, err := replication.Touched(ctx, w.fresh.source, from, to, j.task.layout.Database, j.task.layout.Table)
-	return !touched && err == nil, err
+	touched, err := replication.Touched(ctx, w.fresh.control, from, to, j.task.layout.Database, j.task.layout.Table)
+	seen.calm = seen.counts && !touched && err == nil
+	return seen, err
+}
+
+// onBoth runs a statement on the source's and a replica's session.
+func onBoth(ctx context.Context, both []*server.Session, statement string) error {
+	ofReplica, err := inSnapshots(ctx, both, statement)
+	return errors.Join(append(ofReplica, err)...)
 }
 
 // recheckScan is recheck for a table without an order: it differs where it does so in calm rounds, else it is unverified.
-func (w *worker) recheckScan(ctx context.Context, j job, on *chunkOnReplica, visible time.Duration) error {
+func (w *worker) recheckScan(ctx context.Context, j job, on *chunkOnReplica) error {
 	replica := w.replicas[on.replica]
 	var since time.Time // the first of the calm rounds in a row
 	began := time.Now()
-	for round := 1; ; round++ {
-		if round > mostRounds || round > 2 && time.Since(began) > w.run.request.SyncTimeout+visible {
+	for rounds := 1; ; rounds++ {
+		if rounds > mostRounds || rounds > 2 && time.Since(began) > w.run.request.SyncTimeout+visible {
 			on.unsettled++
 			on.changing = append(on.changing, "it has no key by which rows could be told apart, and is written to all the while")
 			return nil
 		}
-		if err := pauseAtRandom(ctx, visible); err != nil {
+		if err := pauseAtRandom(ctx); err != nil {
 			return err
 		}
 		equal := false
-		calm, err := w.round(ctx, j, on.replica, func() error {
+		seen, err := w.round(ctx, j, on.replica, func() error {
 			source, err := w.source.Digest(ctx, j.chunk)
 			if err != nil {
 				return err
@@ -259,7 +271,7 @@ func (w *worker) recheckScan(ctx context.Context, j job, on *chunkOnReplica, vis
 		switch {
 		case err != nil || equal:
 			return err
-		case !calm:
+		case !seen.calm:
 			since = time.Time{}
 		case since.IsZero():
 			since = time.Now()
@@ -279,32 +291,6 @@ func (c chunkOnReplica) changingReason() string {
 	return fmt.Sprintf("rows that differed and changed every time they were read again: %s%s", strings.Join(c.changing, "; "), more)
 }
 
-// visibleWithin is how long a transaction can be in the source's log before it is visible.
-//
-// MySQL manual, "Semisynchronous Replication"; https://mariadb.com/kb/en/semisynchronous-replication/
-func (r *run) visibleWithin(ctx context.Context, source *server.Session) (time.Duration, error) {
-	records, err := source.Records(ctx, "SHOW GLOBAL VARIABLES LIKE 'rpl_semi_sync_%'")
-	if err != nil {
-		return 0, err
-	}
-	visible := visibleTime
-	enabled := slices.ContainsFunc(records, func(record server.Record) bool {
-		name := record.Text("Variable_name")
-		return (strings.HasSuffix(name, "_master_enabled") || strings.HasSuffix(name, "_source_enabled")) && record.Text("Value") == "ON"
-	})
-	for _, record := range records {
-		name := record.Text("Variable_name")
-		if enabled && (strings.HasSuffix(name, "_master_timeout") || strings.HasSuffix(name, "_source_timeout")) {
-			milliseconds, err := time.ParseDuration(record.Text("Value") + "ms")
-			if err != nil {
-				return 0, fmt.Errorf("%s: %s: %w", source.Server().Address(), name, err)
-			}
-			visible += milliseconds
-		}
-	}
-	return visible, nil
-}
-
 // cascades tells whether rows of the task's table can change by a foreign key's cascade, which no log shows.
 func (r *run) cascades(ctx context.Context, source *server.Session, t *task) (bool, error) {
 	t.state.mutex.Lock()
@@ -313,12 +299,11 @@ func (r *run) cascades(ctx context.Context, source *server.Session, t *task) (bo
 	if known != nil {
 		return *known, nil
 	}
-	record, err := source.One(ctx, `SELECT COUNT(*) AS cascading FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = ? AND TABLE_NAME = ?
-AND (DELETE_RULE NOT IN ('RESTRICT', 'NO ACTION') OR UPDATE_RULE NOT IN ('RESTRICT', 'NO ACTION'))`, t.layout.Database, t.layout.Table)
+	parents, err := schema.CascadingParents(ctx, source, t.name())
 	if err != nil {
 		return false, err
 	}
-	cascades := record.Text("cascading") != "0"
+	cascades := len(parents) > 0
 	t.state.mutex.Lock()
 	t.state.cascades = &cascades
 	t.state.mutex.Unlock()

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -161,10 +162,26 @@ func (r *run) compareTables(ctx context.Context) error {
 		}
 		r.tableDone(state)
 	}
-	if err == nil && ctx.Err() == nil {
-		err = r.confirmDefinitions(ctx)
+	if isInterrupted(ctx) || err != nil && !isTimeUp(ctx) {
+		return err
 	}
-	return err
+	return errors.Join(err, r.confirmDefinitionsInTime(ctx))
+}
+
+// confirmDefinitionsInTime also confirms what was compared before the end of MaxDuration: it takes the time for that, up to a limit.
+func (r *run) confirmDefinitionsInTime(ctx context.Context) error {
+	const most = 2 * time.Minute
+	if r.request.MaxDuration <= 0 {
+		return r.confirmDefinitions(ctx)
+	}
+	withTime, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		if isInterrupted(ctx) {
+			cancel()
+		}
+	})()
+	return r.confirmDefinitions(withTime)
 }
 
 // comparedTables are the tables that are not yet compared to the end.

@@ -54,7 +54,7 @@ func (s *Session) commonSettings(options SessionOptions) []string {
 		"character_set_client = utf8mb4",
 		"collation_connection = utf8mb4_general_ci",
 		"net_read_timeout = 600",
-		"net_write_timeout = 600",
+		fmt.Sprintf("net_write_timeout = %d", netWriteTimeout(options)),
 		fmt.Sprintf("wait_timeout = %d", wholeSeconds(options.WaitTimeout, defaultWaitTimeout)),
 		fmt.Sprintf("lock_wait_timeout = %d", wholeSeconds(options.LockWaitTimeout, defaultLockWaitTimeout)),
 	}
@@ -65,6 +65,17 @@ func (s *Session) commonSettings(options SessionOptions) []string {
 		assignments = append(assignments, "max_execution_time = 0")
 	}
 	return assignments
+}
+
+// netWriteTimeout is for how many seconds the server waits for us to take in what it sends. Readers of rows may be held up by the other
+// side, or by a disk. Other sessions read little; but MariaDB keeps every commit waiting while it sends binary log events, and must not do
+// so for a client that is frozen.
+func netWriteTimeout(options SessionOptions) int {
+	const ofReader, ofControl = 600, 5
+	if options.Reader {
+		return ofReader
+	}
+	return ofControl
 }
 
 func mariadbSettings(version Version) []string {

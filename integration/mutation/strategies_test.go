@@ -16,7 +16,7 @@ var strategyMutants = []mutant{
 	},
 	{
 		name: "definitions are not read once more", file: "check/run.go",
-		edits: []edit{{`err = r.confirmDefinitions(ctx)`, `err = ctx.Err()`}},
+		edits: []edit{{`return errors.Join(err, r.confirmDefinitionsInTime(ctx))`, `return err`}},
 		guard: guard{"./integration", "TestDisturbedInTheMiddle"},
 	},
 	{
@@ -36,7 +36,7 @@ var strategyMutants = []mutant{
 	},
 	{
 		name: "a recheck does not wait for the replica", file: "check/recheck.go",
-		edits: []edit{{`if err := w.run.awaitPassed(ctx, w.run.members[i], w.fresh.source, from); err != nil {`, `if err := ctx.Err(); err != nil {`}},
+		edits: []edit{{`if err := w.run.awaitPassed(ctx, w.run.members[i], w.fresh.control, from); err != nil {`, `if err := ctx.Err(); err != nil {`}},
 		guard: guard{"./integration", "TestRecheckWaitsForTheReplica"},
 	},
 	{

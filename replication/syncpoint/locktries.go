@@ -12,6 +12,10 @@ import (
 // errNotGranted is a lock that was waited for to the end of a try.
 var errNotGranted = errors.New("the lock was not granted")
 
+// IsNotGranted tells whether a point failed because the checked tables could not be locked: somebody's long transaction holds one. It
+// may be over at another time.
+func IsNotGranted(err error) bool { return errors.Is(err, errNotGranted) }
+
 // firstTry is how long the first try to lock waits, and each one after it twice as long.
 const firstTry = 250 * time.Millisecond
 

@@ -82,8 +82,8 @@ func (o *opening) awaitWriters(ctx context.Context) error {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%s: the read lock on the checked tables was not asked for, since it would not have been granted within %v (--lock-timeout) and would have kept writers off: %s; end it, wait, or leave the table out (--ignore-tables)",
-				o.source.Address(), o.options.LockTimeout, join(found))
+			return fmt.Errorf("%s: %w on the checked tables: it was not asked for, since it would have taken longer than %v (--lock-timeout) and kept writers off: %s; end it, wait, or leave the table out (--ignore-tables)",
+				o.source.Address(), errNotGranted, o.options.LockTimeout, join(found))
 		}
 		if err := sleep(ctx, 5*lagInterval); err != nil {
 			return err
