@@ -40,7 +40,8 @@ func TestSessionsKilledAtAnyTime(t *testing.T) {
 
 func (l *links) killRound(t *testing.T, round int, strategy check.Strategy) *check.Result {
 	t.Helper()
-	l.tp.Source.Exec(t, "DELETE FROM app.w1 WHERE id > 300") // the writer makes it larger and larger
+	// The writer makes the table larger and larger. A deadlock with it leaves that to the next round.
+	_, _ = l.tp.Source.DB.ExecContext(t.Context(), "DELETE FROM app.w1 WHERE id > 300")
 	request := l.request(strategy)
 	request.Size.Rows = 2
 	if strategy == check.Recheck { // opens snapshots for each chunk, and waits for the replica where rows are on their way
@@ -54,7 +55,7 @@ func (l *links) killRound(t *testing.T, round int, strategy check.Strategy) *che
 		for range 1 + rand.IntN(4) {
 			select {
 			case <-over:
-			case <-time.After(time.Duration(rand.IntN(250)) * time.Millisecond):
+			case <-time.After(time.Duration(rand.IntN(120)) * time.Millisecond):
 				killed += l.killAll(t, rand.IntN(3))
 			}
 		}

@@ -173,3 +173,39 @@ func (n *Node) rowsInserted(t *testing.T) int {
 	}
 	return count
 }
+
+// TestStatementWithEmojiRuns: a statement of somebody else's that MySQL cannot show in its dictionary's character set costs a check nothing.
+func TestStatementWithEmojiRuns(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, _ ServerRow) {
+		tp := NewTopology(t, Options{})
+		tp.Source.Exec(t, "CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY)", "INSERT INTO app.t VALUES (1), (2)", "CREATE TABLE app.other (id INT PRIMARY KEY, v VARCHAR(9))")
+		tp.WaitCaughtUp(t)
+		conn, err := tp.Source.DB.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		over := make(chan error, 1)
+		go func() {
+			_, err := conn.ExecContext(context.WithoutCancel(t.Context()), "INSERT INTO app.other SELECT SLEEP(2), '🐬'")
+			over <- err
+		}()
+		eventually(t, "the statement runs", 10*time.Second, func() (bool, string) {
+			all, err := tp.Source.processes(t.Context())
+			return strings.Contains(fmt.Sprint(all), "SLEEP(2)"), fmt.Sprint(all, err)
+		})
+		for _, strategy := range []check.Strategy{check.Until, check.Lock} {
+			request := strategyRequest(tp, strategy)
+			request.Filters.Tables = []string{"app.t"}
+			if result := runCheck(t, request); result.Verdict != check.Equal {
+				t.Error(describe(result))
+			}
+		}
+		if err := <-over; err != nil {
+			t.Error(err)
+		}
+		tp.WaitCaughtUp(t)
+		requireReplicating(t, tp.Replicas...)
+	})
+}

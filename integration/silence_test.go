@@ -120,3 +120,44 @@ func givenUp(t *testing.T, node *Node, proxy *Proxy, opened *server.Server, fall
 		return node.Value(t, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = ?", session.ID()) == "0", ""
 	})
 }
+
+// TestConnectionCutBetweenStatements: a prepared statement that could not even be sent, or be closed, is that of a lost connection.
+func TestConnectionCutBetweenStatements(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, _ ServerRow) {
+		tp := NewTopology(t, Options{Replicas: -1})
+		proxy := NewProxy(t, tp.Source)
+		opened, err := server.Open(t.Context(), proxy.Endpoint())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer opened.Close()
+		session, err := opened.Session(t.Context(), server.SessionOptions{Reader: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer session.Close()
+		statement, err := session.Prepare(t.Context(), "SELECT 1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := opened.Session(t.Context(), server.SessionOptions{Reader: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		closed, err := other.Prepare(t.Context(), "SELECT 1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		proxy.Cut()
+		time.Sleep(100 * time.Millisecond) // the reset arrives
+		err = statement.StreamFields(t.Context(), nil, func([]server.Field) error { return nil })
+		if !server.IsConnectionLost(err) {
+			t.Errorf("%v is not taken for a lost connection", err)
+		}
+		if err := closed.Close(); !server.IsConnectionLost(err) {
+			t.Errorf("%v of closing is not taken for a lost connection", err)
+		}
+	})
+}

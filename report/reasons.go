@@ -16,7 +16,7 @@ var reasonTexts = map[string]reasonText{
 	"replicates_from_another_source": {"the server replicates, but not from this source", "name its own source with --source"},
 	"server_not_supported":           {"a server of this type or version cannot be paused or read safely", "see the list of supported servers"},
 	"identity_changed":               {"the address led to another server during the run", "give the address of one server, not of a proxy or a reader endpoint"},
-	"connection_lost":                {"the connection broke during the run", "look into the server's error log; then check again"},
+	"connection_lost":                {"the connection broke during the run, or nothing came over it any more (see \"When a connection goes silent\" in servers.md)", "look into the server's error log, and at firewalls and proxies between; then check again"},
 	"nothing_compared":               {"there was no table to compare with it", "look at what the filters leave, and at what the account may see"},
 	"applier_stopped":                {"its applier was stopped before the check began; it was left as it was", "find out who stopped it and why, start it, then check again"},
 	"applier_error":                  {"its applier was stopped by an error", "resolve the error that the reason quotes, then check again"},

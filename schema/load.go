@@ -35,7 +35,15 @@ func Load(ctx context.Context, session *server.Session, selector *Selector) (*Ca
 
 // LoadRenamed is Load for a server on which databases have other names: renamed has the name to use for each of them, "" for
 // one to leave out. The selector, and the catalog, have the names to use.
-func LoadRenamed(ctx context.Context, session *server.Session, selector *Selector, renamed map[string]string) (*Catalog, error) {
+func LoadRenamed(ctx context.Context, session *server.Session, selector *Selector, renamed map[string]string) (catalog *Catalog, err error) {
+	err = session.Repeat(ctx, func() error { // one that was ended in the middle begins anew
+		catalog, err = loadOnce(ctx, session, selector, renamed)
+		return err
+	})
+	return catalog, err
+}
+
+func loadOnce(ctx context.Context, session *server.Session, selector *Selector, renamed map[string]string) (*Catalog, error) {
 	identity := session.Server().Identity()
 	if identity.Flavor == server.UnknownFlavor {
 		return nil, fmt.Errorf("%s: reading table definitions: the server (%s) is neither MySQL nor MariaDB",

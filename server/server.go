@@ -54,22 +54,29 @@ func Open(ctx context.Context, endpoint Endpoint) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{endpoint: endpoint, plain: plain, multi: multi}
-	conn, err := s.connect(ctx, plain)
-	if err != nil {
-		_ = s.Close()
-		return nil, err
+	for try := 0; ; try++ { // somebody may end the connection (KILL)
+		if err = s.learnIdentity(ctx); try == mostReopened || !IsConnectionLost(err) || errors.As(err, new(*ConnectError)) {
+			break
+		}
 	}
-	session := &Session{server: s, conn: conn}
-	defer session.Close()
-	err = s.promptly(ctx, func(ctx context.Context) (err error) {
-		s.identity, err = session.readIdentity(ctx)
-		return err
-	})
 	if err != nil {
 		_ = s.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+func (s *Server) learnIdentity(ctx context.Context) error {
+	conn, err := s.connect(ctx, s.plain)
+	if err != nil {
+		return err
+	}
+	session := &Session{server: s, conn: conn}
+	defer session.Close()
+	return s.promptly(ctx, func(ctx context.Context) (err error) {
+		s.identity, err = session.readIdentity(ctx)
+		return err
+	})
 }
 
 func openDB(endpoint Endpoint, multiStatements bool) (*sql.DB, error) {

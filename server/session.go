@@ -17,7 +17,7 @@ type SessionOptions struct {
 	// (character_set_results=NULL), no binary logging where the account may switch it off.
 	Reader bool
 	// Reopens is for a session that only reads, one statement at a time, and keeps nothing on the server: when its connection is lost
-	// (KILL, a network), Records opens it anew and asks again. Transactions, settings, locks and Exec are not for it.
+	// (KILL, a network), Records and Repeat open it anew and ask again. Transactions, settings, locks and Exec are not for it.
 	Reopens bool
 	// MultiStatements allows several statements in one packet.
 	MultiStatements bool
@@ -97,17 +97,28 @@ const mostReopened = 3
 
 // Records runs a query and returns every row. It is for small results: status, metadata.
 func (s *Session) Records(ctx context.Context, query string, args ...any) ([]Record, error) {
-	records, err := s.records(ctx, query, args...)
+	var records []Record
+	err := s.Repeat(ctx, func() (err error) {
+		records, err = s.records(ctx, query, args...)
+		return err
+	})
+	return records, err
+}
+
+// Repeat does something that only reads on the session, again from its beginning where the connection was lost in it and the session
+// reopens; else it does it once.
+func (s *Session) Repeat(ctx context.Context, read func() error) error {
+	err := read()
 	for try := 0; try < mostReopened && s.options.Reopens && IsConnectionLost(err); try++ {
 		fresh, openErr := s.server.Session(ctx, s.options)
 		if openErr != nil {
-			return nil, err
+			return err
 		}
 		_ = s.Close()
 		*s = *fresh
-		records, err = s.records(ctx, query, args...)
+		err = read()
 	}
-	return records, err
+	return err
 }
 
 func (s *Session) records(ctx context.Context, query string, args ...any) ([]Record, error) {

@@ -121,6 +121,15 @@ func (st *Statement) run(ctx context.Context, args []driver.Value, read func(dri
 	return st.session.wrap(err, st.query)
 }
 
+// namedBadConn gives a name to the driver's error of a connection that was lost before a prepared statement could be closed: it has one
+// of its own for that, which it does not export and does not replace there (1.10.1).
+func namedBadConn(err error) error {
+	if err != nil && err.Error() == "bad connection" {
+		return driver.ErrBadConn
+	}
+	return err
+}
+
 // drain hands every row to onRow and tells onRow's error from the driver's.
 func (st *Statement) drain(rows driver.Rows, onRow func([]driver.Value) error) (callbackErr, err error) {
 	for {
@@ -198,5 +207,5 @@ func (st *Statement) Close() error {
 	if st.session.conn == nil {
 		return nil
 	}
-	return st.session.wrap(st.session.conn.Raw(func(any) error { return st.stmt.Close() }), st.query)
+	return st.session.wrap(st.session.conn.Raw(func(any) error { return namedBadConn(st.stmt.Close()) }), st.query)
 }
