@@ -33,7 +33,7 @@ var hostile = []string{
 var settled = map[string]string{
 	"sql_select_limit": "18446744073709551615", "max_statement_time": "0", "sql_mode": "", "time_zone": "+00:00",
 	"idle_transaction_timeout": "0", "idle_readonly_transaction_timeout": "0", "idle_write_transaction_timeout": "0",
-	"wait_timeout": "28800", "net_write_timeout": "600", "net_read_timeout": "600", "lock_wait_timeout": "5",
+	"wait_timeout": "28800", "net_read_timeout": "600", "lock_wait_timeout": "5",
 	"autocommit": "1", "sql_auto_is_null": "0", "sql_big_selects": "1", "sql_safe_updates": "0", "completion_type": "NO_CHAIN",
 	"sql_quote_show_create": "1", "system_versioning_asof": "DEFAULT", "sql_buffer_result": "0", "query_cache_type": "OFF",
 	"character_set_client": "utf8mb4", "collation_connection": "utf8mb4_general_ci", "tx_isolation": "REPEATABLE-READ",
@@ -80,9 +80,9 @@ func TestSettingsOverrideTheServers(t *testing.T) {
 
 func requireSettings(t *testing.T, s *server.Session, reader bool) {
 	t.Helper()
-	want := map[string]string{"character_set_results": "utf8mb4", "tx_read_only": "0", "sql_log_bin": "1"}
+	want := map[string]string{"character_set_results": "utf8mb4", "tx_read_only": "0", "sql_log_bin": "1", "net_write_timeout": "5"}
 	if reader {
-		want["character_set_results"], want["tx_read_only"] = "", "1"
+		want["character_set_results"], want["tx_read_only"], want["net_write_timeout"] = "", "1", "600"
 	}
 	if s.BinlogOff() {
 		want["sql_log_bin"] = "0"
