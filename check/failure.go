@@ -1,6 +1,7 @@
 package check
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -41,6 +42,23 @@ func (w *worker) again(j job, result chunkResult, held *held, err error) bool {
 // proven are the replicas on which differing rows were listed: that was done while the table was known to be the right one.
 func proven(on []chunkOnReplica) []chunkOnReplica {
 	return slices.DeleteFunc(slices.Clone(on), func(c chunkOnReplica) bool { return c.delta == counts{} })
+}
+
+// failed sees to a chunk that was not compared to the end: failures are the replicas' errors, err is the source's or the sink's. The
+// error returned ends the run.
+func (w *worker) failed(ctx context.Context, j job, result chunkResult, failures map[int]error, err error) (bool, error) {
+	var sink *SinkError
+	switch {
+	case ctx.Err() != nil:
+		return true, w.breakOff(j, result, ctx.Err())
+	case errors.As(err, &sink):
+		return true, w.breakOff(j, result, err)
+	case err != nil:
+		return true, w.sourceFailed(j, result, err)
+	case len(failures) > 0:
+		return true, w.replicasFailed(j, result, failures)
+	}
+	return false, nil
 }
 
 // sourceFailed decides what an error of the source's read costs: another try, or the table.

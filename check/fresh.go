@@ -50,16 +50,8 @@ func (w *worker) compareFresh(ctx context.Context, j job) error {
 	}
 	failures, err := w.readFresh(ctx, j, &result)
 	result.took = time.Since(result.started)
-	var sink *SinkError
-	switch {
-	case ctx.Err() != nil:
-		return w.breakOff(j, result, ctx.Err())
-	case errors.As(err, &sink):
-		return w.breakOff(j, result, err)
-	case err != nil:
-		return w.sourceFailed(j, result, err)
-	case len(failures) > 0:
-		return w.replicasFailed(j, result, failures)
+	if failed, err := w.failed(ctx, j, result, failures, err); failed {
+		return err
 	}
 	return w.run.finishJob(j, result)
 }

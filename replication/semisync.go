@@ -3,7 +3,7 @@ package replication
 import (
 	"context"
 	"fmt"
-	"strings"
+	"slices"
 
 	"trueup/server"
 )
@@ -12,15 +12,10 @@ import (
 //
 // MySQL manual, "Semisynchronous Replication Monitoring"; https://mariadb.com/kb/en/semisynchronous-replication-plugin-status-variables/
 func SomeoneWaits(ctx context.Context, source *server.Session) (bool, error) {
-	records, err := source.Records(ctx, "SHOW GLOBAL STATUS LIKE 'Rpl\\_semi\\_sync\\_%\\_wait\\_sessions'")
+	records, err := source.Records(ctx, "SHOW STATUS LIKE 'Rpl\\_semi\\_sync\\_%\\_wait\\_sessions'")
 	if err != nil {
 		return false, fmt.Errorf("looking whether a transaction waits for a replica: %w", err)
 	}
-	for _, record := range records {
-		name := strings.ToLower(record.Text("Variable_name"))
-		if (strings.Contains(name, "_master_") || strings.Contains(name, "_source_")) && record.Text("Value") != "0" {
-			return true, nil
-		}
-	}
-	return false, nil
+	// The variables are ..._master_wait_sessions or, on MySQL since 8.0.26, ..._source_wait_sessions.
+	return slices.ContainsFunc(records, func(r server.Record) bool { return r.Text("Value") != "0" }), nil
 }

@@ -2,7 +2,6 @@ package syncpoint
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"trueup/replication"
@@ -83,15 +82,9 @@ func (p *places) behindCheckpoint(ctx context.Context, at replication.Position) 
 	return false, nil
 }
 
-// someoneWaits tells whether a transaction is in the log and waits for a semi-synchronous replica before it becomes visible.
-//
-// https://mariadb.com/kb/en/semisynchronous-replication-plugin-status-variables/
+// someoneWaits is replication.SomeoneWaits on the source's shared session.
 func (p *places) someoneWaits(ctx context.Context) (bool, error) {
 	ctx, cancel := shared(ctx)
 	defer cancel()
-	records, err := p.source.Records(ctx, "SHOW STATUS LIKE 'Rpl\\_semi\\_sync\\_%\\_wait\\_sessions'") // MariaDB: master, MySQL 8.0.26: source
-	if err != nil {
-		return false, err
-	}
-	return slices.ContainsFunc(records, func(r server.Record) bool { return r.Text("Value") != "0" }), nil
+	return replication.SomeoneWaits(ctx, p.source)
 }
