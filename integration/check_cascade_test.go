@@ -32,7 +32,11 @@ func TestCascadesIntoACheckedTable(t *testing.T) {
 				rows.Store(int64(n))
 			}
 		}()
-		for i := range times(12, 100) {
+		checks := times(12, 100)
+		if !on.Local() && on.IsMySQL(8, 0, 0) {
+			checks = 4
+		}
+		for i := range checks {
 			for _, strategy := range []check.Strategy{check.Until, check.Lock, check.Recheck} {
 				request := strategyRequest(tp, strategy)
 				request.Filters.Tables = []string{"app.c"}

@@ -25,4 +25,23 @@ cd integration
 # ones left. Servers publish their ports on the loopback, which testcontainers does not guess inside a container.
 export TESTCONTAINERS_RYUK_DISABLED=${TESTCONTAINERS_RYUK_DISABLED:-true}
 export TESTCONTAINERS_HOST_OVERRIDE=${TESTCONTAINERS_HOST_OVERRIDE:-127.0.0.1}
-REQUIRE_SERVERS=1 TRUEUP_TEST_IMAGES=$images exec ../bin/integration.test -test.timeout "${TEST_TIMEOUT:-45m}" "$@"
+run() {
+	local rows=$1
+	shift
+	REQUIRE_SERVERS=1 TRUEUP_TEST_IMAGES=$rows ../bin/integration.test -test.timeout "${TEST_TIMEOUT:-60m}" "$@"
+}
+
+# With TRUEUP_MATRIX_LOCAL=once (.ci/run), the row that is the same server as this machine's own, on which make test runs every test,
+# is left to the tests between two rows.
+others=$images
+if [ "${TRUEUP_MATRIX_LOCAL:-}" = once ]; then
+	PATH=$PATH:/usr/sbin:/usr/libexec:/usr/local/sbin
+	own=trueup-test/mariadb:$(mariadbd --version 2>/dev/null | sed -nE 's/.*Ver ([0-9]+\.[0-9]+).*/\1/p')
+	others=$(printf '%s' "$images" | tr ',' '\n' | grep -vxF "$own" | paste -sd, -)
+fi
+if [ "$others" = "$images" ] || [ -z "$others" ]; then
+	run "$images" "$@"
+	exit
+fi
+run "$others" "$@"
+run "$images" "$@" -test.run '^(TestPairsOfVersions|TestAcrossFamilies|TestJSONByValueAcrossFamilies)$'
