@@ -22,7 +22,8 @@ const (
 	// servers' dictionaries, more than a small table does.
 	mostPending = 64
 	confirmTime = 200 * time.Millisecond
-	idleTime    = time.Second
+	// idleTime is how long a worker without work may keep snapshots of a point that was given up: the others may wait for a throttle.
+	idleTime = 200 * time.Millisecond
 )
 
 // next returns the next chunk to compare; more is false when there are no more. While it waits for one it confirms what is
