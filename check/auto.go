@@ -19,7 +19,7 @@ func (r *run) chooseStrategies(ctx context.Context, plan func()) error {
 	const mostTries = 12
 	deadline := time.Now().Add(r.request.SyncTimeout)
 	for try := 1; try <= mostTries && r.anySynced(); try++ {
-		point, _, _, err := r.tryPoint(ctx, 1)
+		point, _, err := r.tryPoint(ctx, 1)
 		switch {
 		case err == nil:
 		case ctx.Err() == nil && passesAtSource(err) && time.Now().Before(deadline):

@@ -195,10 +195,8 @@ func (r *run) waitUntilPassed(ctx context.Context, session *server.Session, m *m
 			return &syncpoint.Unverifiable{Address: m.address, Code: syncpoint.Lagging, Reason: fmt.Sprintf("it had executed %s when the source's definitions were read at %s, and did not get there within %v (--sync-timeout)",
 				status.Executed, target, r.request.SyncTimeout)}
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(20 * time.Millisecond):
+		if err := pauseFor(ctx, 20*time.Millisecond); err != nil {
+			return err
 		}
 	}
 }

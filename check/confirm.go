@@ -21,9 +21,9 @@ const (
 	// mostPending chunks, for confirmTime at the most, wait for one look at the tables' identities: it costs a scan of the
 	// servers' dictionaries, more than a small table does.
 	mostPending = 64
+	// confirmTime is also how long a worker without work may keep snapshots of a point that was given up: the others may wait for a
+	// throttle.
 	confirmTime = 200 * time.Millisecond
-	// idleTime is how long a worker without work may keep snapshots of a point that was given up: the others may wait for a throttle.
-	idleTime = 200 * time.Millisecond
 )
 
 // next returns the next chunk to compare; more is false when there are no more. While it waits for one it confirms what is
@@ -39,39 +39,21 @@ func (w *worker) next(ctx context.Context, jobs <-chan job) (j job, more bool, e
 			j, w.redo = w.redo[last], w.redo[:last]
 			return j, true, nil
 		}
-		j, more, err := w.await(ctx, jobs)
+		timer := time.NewTimer(confirmTime)
+		ended := false
+		select {
+		case j, more = <-jobs:
+			ended = !more
+		case <-timer.C:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		timer.Stop()
 		if err != nil || more {
 			return j, more, err
 		}
-		if err := w.confirm(ctx); err != nil || len(w.redo) == 0 {
+		if err := w.confirm(ctx); err != nil || ended && len(w.redo) == 0 {
 			return job{}, false, err
-		}
-	}
-}
-
-// await waits for the next job; more is false when there are no more.
-func (w *worker) await(ctx context.Context, jobs <-chan job) (j job, more bool, err error) {
-	for {
-		patience := idleTime
-		if len(w.pending) > 0 {
-			patience = confirmTime
-		}
-		timer := time.NewTimer(patience)
-		select {
-		case j, more := <-jobs:
-			timer.Stop()
-			return j, more, nil
-		case <-ctx.Done():
-			timer.Stop()
-			return job{}, false, ctx.Err()
-		case <-timer.C:
-		}
-		if err := w.confirm(ctx); err != nil {
-			return job{}, false, err
-		}
-		if last := len(w.redo) - 1; last >= 0 {
-			j, w.redo = w.redo[last], w.redo[:last]
-			return j, true, nil
 		}
 		if left := w.run.keeper.idle(w.lease); left != w.lease {
 			w.lease, w.task, w.source, w.replicas = nil, nil, nil, nil

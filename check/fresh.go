@@ -104,7 +104,7 @@ func (w *worker) readFresh(ctx context.Context, j job, result *chunkResult) (fai
 	for _, i := range unread {
 		sessions = append(sessions, w.fresh.replicas[i])
 	}
-	began, err := inSnapshots(ctx, sessions, beginSnapshot)
+	began, err := onEach(ctx, sessions, beginSnapshot)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (w *worker) readFresh(ctx context.Context, j job, result *chunkResult) (fai
 	if len(failures) > 0 {
 		return failures, nil // the sessions are closed by whoever decides what that costs
 	}
-	ended, err := inSnapshots(ctx, sessions, endSnapshot)
+	ended, err := onEach(ctx, sessions, endSnapshot)
 	if err != nil || len(failuresOf(unread, ended)) > 0 {
 		w.fresh.close() // what was read is sound; the next chunk gets new sessions
 	}
@@ -182,9 +182,9 @@ func (w *worker) compareFreshOn(ctx context.Context, j job, i int, source, repli
 	return on, known, err
 }
 
-// inSnapshots runs a statement on every session at once. The first is the source's, whose error is err; the others' errors are in
+// onEach runs a statement on every session at once. The first is the source's, whose error is err; the others' errors are in
 // their order.
-func inSnapshots(ctx context.Context, sessions []*server.Session, statement string) (ofReplicas []error, err error) {
+func onEach(ctx context.Context, sessions []*server.Session, statement string) (ofReplicas []error, err error) {
 	errs := make([]error, len(sessions))
 	var wait sync.WaitGroup
 	for i, session := range sessions {

@@ -90,7 +90,7 @@ func (w *watch) shut() {
 	}
 }
 
-// readIdentities reads the identities of the tables that are still to be compared, on every usable server.
+// readIdentities reads the identities of the tables that are still to be compared in sync points, on every server of the next one.
 func (r *run) readIdentities(ctx context.Context) (*identities, error) {
 	var names []schema.Name
 	for _, table := range r.comparedTables() {
@@ -103,7 +103,7 @@ func (r *run) readIdentities(ctx context.Context) (*identities, error) {
 		return err
 	})
 	for i, m := range r.members {
-		if r.isUsable(m) {
+		if r.isUsable(m) && m.strategy.isSynced() {
 			group.Go(func() error {
 				var err error
 				// Without identities nothing read there is believed; that the replica cannot be reached is found out again.

@@ -69,10 +69,8 @@ func (r *run) poll(ctx context.Context, isDone func() (bool, error), late func()
 		if time.Now().After(deadline) {
 			return late()
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(interval):
+		if err := pauseFor(ctx, interval); err != nil {
+			return err
 		}
 	}
 }
@@ -80,19 +78,11 @@ func (r *run) poll(ctx context.Context, isDone func() (bool, error), late func()
 // awaitReturns waits until the source has executed what was written so far to the replicas from which it replicates (dual
 // masters): an ALTER may be on its way there.
 func (r *run) awaitReturns(ctx context.Context) error {
-	feeds, err := replication.ReadFeeds(ctx, r.control)
-	if err != nil {
-		return err
-	}
 	for _, m := range r.members {
-		if m.server == nil || !m.usable() {
+		if !m.usable() || m.back == nil {
 			continue
 		}
-		channel, found, err := feeds.From(m.server.Identity(), m.server.Endpoint())
-		if err != nil || !found {
-			continue // what cannot be told, the sync point refuses
-		}
-		if err := r.awaitReturnOf(ctx, m, channel); err != nil {
+		if err := r.awaitReturnOf(ctx, m, *m.back); err != nil {
 			m.giveUpFor(ctx, err)
 		}
 	}

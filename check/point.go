@@ -18,12 +18,11 @@ func (r *run) openPoint(ctx context.Context, firstEpoch int) (*syncpoint.Point, 
 	deadline := time.Now().Add(r.request.SyncTimeout)
 	tries := map[*member]int{}
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
-		point, before, again, err := r.tryPoint(ctx, firstEpoch)
-		if err != nil && firstEpoch > 1 && syncpoint.IsNotGranted(err) {
-			again = true // in the middle of a run a long transaction costs patience, not the rest of the tables
-		}
+		point, before, err := r.tryPoint(ctx, firstEpoch)
 		last := ctx.Err() != nil || time.Now().Add(wait).After(deadline)
-		if err == nil && again && !last {
+		// In the middle of a run a long transaction costs patience, not the rest of the tables.
+		again := err != nil && (passesAtSource(err) || firstEpoch > 1 && syncpoint.IsNotGranted(err))
+		if err == nil && !last {
 			again = r.awaitLost(ctx, point, tries, deadline)
 		}
 		if !again || last {
@@ -57,6 +56,7 @@ func (r *run) awaitLost(ctx context.Context, point *syncpoint.Point, tries map[*
 		if tries[m]++; tries[m] >= mostPointTries {
 			continue
 		}
+		r.request.Logger.Info("a replica is tried again", "replica", m.address, "why", failed)
 		again = true
 		if failed.Code == syncpoint.ReplicaLost {
 			lost = append(lost, m)
@@ -66,15 +66,8 @@ func (r *run) awaitLost(ctx context.Context, point *syncpoint.Point, tries map[*
 		_ = point.Close() // nobody holds a snapshot while a server restarts
 	}
 	for _, m := range lost {
-		for time.Now().Before(deadline) && ctx.Err() == nil {
-			session, err := m.server.Session(ctx, server.SessionOptions{})
-			if err == nil {
-				_ = session.Close()
-				break
-			}
-			if !passesAtSource(err) || pauseFor(ctx, time.Second/2) != nil {
-				break
-			}
+		if session, err := reconnectUntil(ctx, m.server, server.SessionOptions{}, deadline); err == nil {
+			_ = session.Close()
 		}
 	}
 	return again
@@ -92,11 +85,11 @@ func pauseFor(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// tryPoint makes a sync point once; again tells whether another try may do better.
-func (r *run) tryPoint(ctx context.Context, firstEpoch int) (point *syncpoint.Point, before *identities, again bool, err error) {
+// tryPoint makes a sync point once.
+func (r *run) tryPoint(ctx context.Context, firstEpoch int) (point *syncpoint.Point, before *identities, err error) {
 	defer r.throttle.pausing()()
 	if before, err = r.readIdentities(ctx); err != nil {
-		return nil, nil, passes(err), err
+		return nil, nil, err
 	}
 	// A point numbers its replicas as the run does; those that are out get no session.
 	replicas := make([]syncpoint.Replica, len(r.members))
@@ -107,21 +100,12 @@ func (r *run) tryPoint(ctx context.Context, firstEpoch int) (point *syncpoint.Po
 	}
 	locked, err := r.lockedTables(ctx)
 	if err != nil {
-		return nil, nil, passesAtSource(err), err
+		return nil, nil, err
 	}
 	point, err = syncpoint.Open(ctx, r.source, replicas, syncpoint.Options{Workers: r.request.Workers, Timeout: r.request.SyncTimeout,
 		Pauses: r.request.Pauses, Recorder: r.request.Recorder, Guard: r.request.Guard, Logger: slog.New(&warningHandler{Handler: r.request.Logger.Handler(), warn: r.warnOnce}), FirstEpoch: firstEpoch,
 		Tables: locked, LockTimeout: r.request.LockTimeout, LockHoldMax: r.request.LockHoldMax})
-	if err != nil {
-		return nil, nil, passesAtSource(err), err
-	}
-	for i := range r.members {
-		if failed := point.Failed(i); failed != nil && replicas[i].Server != nil && failed.MayPass() {
-			r.request.Logger.Info("a replica is tried again", "replica", r.members[i].address, "why", failed)
-			again = true
-		}
-	}
-	return point, before, again, nil
+	return point, before, err
 }
 
 // passesAtSource tells whether a source that could not be read may come back. An applier that could not be started again is a
@@ -132,7 +116,7 @@ func passesAtSource(err error) bool {
 	if errors.As(err, &replica) {
 		return false
 	}
-	return server.IsConnectionLost(err) || errors.Is(err, syncpoint.ErrSourceSlow) || errors.As(err, &connect) && connect.Failure != server.ConnectDenied
+	return server.IsConnectionLost(err) || server.IsQueryInterrupted(err) || errors.Is(err, syncpoint.ErrSourceSlow) || errors.As(err, &connect) && connect.Failure != server.ConnectDenied
 }
 
 // usePoint notes what the point is, and gives up the replicas that are not part of it.
@@ -149,17 +133,18 @@ func (r *run) usePoint(point *syncpoint.Point) {
 
 // reconnect opens a session, trying for as long as a replica has to reach a position.
 func (r *run) reconnect(ctx context.Context, to *server.Server, options server.SessionOptions) (*server.Session, error) {
+	return reconnectUntil(ctx, to, options, time.Now().Add(r.request.SyncTimeout))
+}
+
+func reconnectUntil(ctx context.Context, to *server.Server, options server.SessionOptions, deadline time.Time) (*server.Session, error) {
 	const wait = 500 * time.Millisecond
-	deadline := time.Now().Add(r.request.SyncTimeout)
 	for {
 		session, err := to.Session(ctx, options)
-		if err == nil || !passesAtSource(err) || ctx.Err() != nil || time.Now().Add(wait).After(deadline) {
+		if err == nil || !passesAtSource(err) || time.Now().Add(wait).After(deadline) {
 			return session, err
 		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(wait):
+		if err := pauseFor(ctx, wait); err != nil {
+			return nil, err
 		}
 	}
 }

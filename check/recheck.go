@@ -123,7 +123,7 @@ func (w *worker) recheckPart(ctx context.Context, j job, on *chunkOnReplica, par
 	began := time.Now()
 	still := suspects{}
 	for key, sums := range delta.Sums() {
-		still[key] = suspect{sums: sums, since: began, rounds: 1}
+		still[key] = suspect{sums: sums, since: began}
 	}
 	for rounds := 1; len(still) > 0 && !still.allProven(time.Now()); rounds++ {
 		if rounds > mostRounds || time.Since(began) > w.run.request.SyncTimeout+visible {
@@ -179,14 +179,7 @@ func keyText(key []NamedValue) string {
 // pauseAtRandom waits between two rounds, not always as long: a writer with a beat must not be met at the same point of it.
 func pauseAtRandom(ctx context.Context) error {
 	const least = 10 * time.Millisecond
-	timer := time.NewTimer(least + rand.N(visible/4))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return pauseFor(ctx, least+rand.N(visible/4))
 }
 
 // round is what is known of one round.
@@ -223,7 +216,7 @@ func (w *worker) round(ctx context.Context, j job, i int, read func() error) (se
 	if err != nil {
 		return seen, err
 	}
-	if w.run.sourceIsFed || w.run.cluster.IsMember() { // its log need not have all that it executes
+	if w.run.feeds.Any() || w.run.cluster.IsMember() { // its log need not have all that it executes
 		return seen, nil
 	}
 	if cascades, err := w.run.cascades(ctx, w.fresh.control, j.task); err != nil || cascades {
@@ -236,7 +229,7 @@ func (w *worker) round(ctx context.Context, j job, i int, read func() error) (se
 
 // onBoth runs a statement on the source's and a replica's session.
 func onBoth(ctx context.Context, both []*server.Session, statement string) error {
-	ofReplica, err := inSnapshots(ctx, both, statement)
+	ofReplica, err := onEach(ctx, both, statement)
 	return errors.Join(append(ofReplica, err)...)
 }
 

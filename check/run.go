@@ -38,7 +38,7 @@ type run struct {
 
 	cluster     replication.Cluster // of the source
 	withoutLock string              // under Auto: why the account may not lock tables on the source
-	sourceIsFed bool                // it executes other servers' transactions, which its own log need not have
+	feeds       replication.Feeds   // channels of the source itself: it executes what its own log need not have
 
 	throttle *throttle // nil: there is none
 

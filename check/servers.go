@@ -20,8 +20,10 @@ type member struct {
 	strategy  Strategy
 	clustered bool    // it is a member of the source's own cluster
 	back      *string // the channel by which the source replicates from it
-	renames   renames
-	result    ReplicaResult
+	// backUnknown: whether there is one could not be told.
+	backUnknown bool
+	renames     renames
+	result      ReplicaResult
 
 	statuses []replication.Status     // of all its channels
 	status   replication.Status       // of the channel from the source, or from upstream

@@ -59,16 +59,9 @@ func (r *run) linkMembers(ctx context.Context, named bool) error {
 // warnOfErrant names transactions that only a replica has. They need not make its data different, but they go to its own
 // replicas, and to the source's other replicas once it is promoted.
 func (r *run) warnOfErrant(ctx context.Context) error {
-	feeds, err := replication.ReadFeeds(ctx, r.control)
-	if err != nil {
-		return err
-	}
 	for _, m := range r.members {
-		if m.server == nil || !m.usable() {
+		if m.server == nil || !m.usable() || m.back != nil || m.backUnknown { // the source gets them, or may
 			continue
-		}
-		if _, ring, err := feeds.From(m.server.Identity(), m.server.Endpoint()); ring || err != nil {
-			continue // the source gets them; where that cannot be told, the sync point says so
 		}
 		errant, err := r.errantOn(ctx, m)
 		switch {
@@ -77,7 +70,7 @@ func (r *run) warnOfErrant(ctx context.Context) error {
 		case err != nil:
 			r.warn("%s: %v", m.address, err)
 		case errant != "":
-			r.warn("%s: it has transactions of its own that the source does not have (%s), written to it directly%s: where its data is equal all the same, a failover to it would still spread them", m.address, errant, feeds.Doubt())
+			r.warn("%s: it has transactions of its own that the source does not have (%s), written to it directly%s: where its data is equal all the same, a failover to it would still spread them", m.address, errant, r.feeds.Doubt())
 		}
 	}
 	return nil
@@ -272,21 +265,17 @@ func (r *run) meetCluster(ctx context.Context, session *server.Session, m *membe
 }
 
 // linkBack finds the replicas from which the source replicates: dual masters.
-func (r *run) linkBack(ctx context.Context) error {
-	if r.request.Sync != Recheck && r.request.Sync != Auto {
-		return nil // a sync point looks for itself
-	}
-	feeds, err := replication.ReadFeeds(ctx, r.control)
-	if err != nil {
+func (r *run) linkBack(ctx context.Context) (err error) {
+	if r.feeds, err = replication.ReadFeeds(ctx, r.control); err != nil {
 		return err
 	}
-	r.sourceIsFed = feeds.Any()
 	for _, m := range r.members {
 		if m.server == nil || !m.usable() {
 			continue
 		}
-		channel, found, err := feeds.From(m.server.Identity(), m.server.Endpoint())
-		if err != nil {
+		channel, found, err := r.feeds.From(m.server.Identity(), m.server.Endpoint())
+		m.backUnknown = err != nil // what cannot be told, a sync point refuses by itself
+		if err != nil && !(r.request.Sync == Until || r.request.Sync == Lock) {
 			m.giveUp(string(syncpoint.ReplicaWrites), fmt.Sprintf("whether the source replicates from it cannot be told: %v", err))
 		}
 		if found {

@@ -137,16 +137,7 @@ func (s *stepper) hasPassed(ctx context.Context, status replication.Status, targ
 		}
 		return s.isAt(ctx, status, target)
 	}
-	ofTarget, err := s.gtidOf(ctx, target)
-	if err != nil || ofTarget == "" {
-		return false, err
-	}
-	source, err := replication.ParseGTIDSet(server.MariaDB, ofTarget)
-	if err != nil {
-		return false, err
-	}
-	executed, err := replication.ParseGTIDSet(server.MariaDB, status.ExecutedGTID)
-	return err == nil && executed.Contains(source), err
+	return s.hasExecuted(ctx, status, target, replication.GTIDSet.Contains)
 }
 
 // noteFollowers puts the followers into every epoch: for the locked tables they are all the same.

@@ -35,16 +35,21 @@ func (s *stepper) isAt(ctx context.Context, status replication.Status, target re
 	if err != nil || same && !status.Inferred || !status.SeveralDomains() {
 		return same, err
 	}
-	ofTarget, err := s.gtidOf(ctx, target)
-	if err != nil || ofTarget == "" {
+	return s.hasExecuted(ctx, status, target, replication.GTIDSet.AgreesOn)
+}
+
+// hasExecuted holds what a MariaDB replica has executed against the GTIDs of a target; false where those are not known.
+func (s *stepper) hasExecuted(ctx context.Context, status replication.Status, target replication.Position, holds func(executed, ofTarget replication.GTIDSet) bool) (bool, error) {
+	text, err := s.gtidOf(ctx, target)
+	if err != nil || text == "" {
 		return false, err
 	}
-	source, err := replication.ParseGTIDSet(server.MariaDB, ofTarget)
+	ofTarget, err := replication.ParseGTIDSet(server.MariaDB, text)
 	if err != nil {
 		return false, err
 	}
 	executed, err := replication.ParseGTIDSet(server.MariaDB, status.ExecutedGTID)
-	return err == nil && executed.AgreesOn(source), err
+	return err == nil && holds(executed, ofTarget), err
 }
 
 // gtidOf is the GTID position of a target, without what the replica has written itself.

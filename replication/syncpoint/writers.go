@@ -23,16 +23,16 @@ func (w writer) String() string {
 }
 
 // longWriters finds sessions whose open transactions have written to one of the tables; a transaction that is younger than a second
-// or two is none. known is false where the server does not tell.
+// or two is none. It finds none where the server does not tell.
 //
 // information_schema.INNODB_TRX would tell the age as well, but fails where a running statement holds a character of four bytes (error
 // 3854, seen on 9.7).
 //
 // MySQL manual, "The metadata_locks Table", "The events_transactions_current Table".
-func longWriters(ctx context.Context, session *server.Session, tables []Table) (found []writer, known bool, err error) {
+func longWriters(ctx context.Context, session *server.Session, tables []Table) (found []writer, err error) {
 	identity := session.Server().Identity()
 	if identity.Flavor != server.MySQL || !identity.Version.AtLeast(8, 0, 0) {
-		return nil, false, nil
+		return nil, nil
 	}
 	const query = `SELECT l.OBJECT_SCHEMA AS db, l.OBJECT_NAME AS tbl, t.PROCESSLIST_ID AS id, IFNULL(t.PROCESSLIST_USER, '') AS user, IFNULL(t.PROCESSLIST_HOST, '') AS host,
 ROUND(x.TIMER_WAIT / 1e12) AS seconds
@@ -42,10 +42,10 @@ WHERE l.OBJECT_TYPE = 'TABLE' AND l.LOCK_STATUS = 'GRANTED' AND l.LOCK_TYPE NOT 
 AND t.PROCESSLIST_ID IS NOT NULL AND x.TIMER_WAIT >= 2e12`
 	records, err := session.Records(ctx, query)
 	if err != nil && !server.IsConnectionLost(err) {
-		return nil, false, nil // LOCK TABLES finds out; no look that fails may cost a check
+		return nil, nil // LOCK TABLES finds out; no look that fails may cost a check
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("looking who writes to the checked tables: %w", err)
+		return nil, fmt.Errorf("looking who writes to the checked tables: %w", err)
 	}
 	checked := make(map[Table]bool, len(tables))
 	for _, table := range tables {
@@ -58,7 +58,7 @@ AND t.PROCESSLIST_ID IS NOT NULL AND x.TIMER_WAIT >= 2e12`
 				table: table.Database + "." + table.Name, seconds: record.Text("seconds")})
 		}
 	}
-	return found, true, nil
+	return found, nil
 }
 
 // awaitWriters waits until no long transaction holds a table that is to be locked, for as long as locks may be waited for. What it
@@ -69,9 +69,9 @@ func (o *opening) awaitWriters(ctx context.Context) error {
 	}
 	for deadline := time.Now().Add(o.options.LockTimeout); ; {
 		lookCtx, cancel := shared(ctx)
-		found, known, err := longWriters(lookCtx, o.control, o.options.Tables)
+		found, err := longWriters(lookCtx, o.control, o.options.Tables)
 		cancel()
-		if err != nil || !known || len(found) == 0 {
+		if err != nil || len(found) == 0 {
 			return err
 		}
 		if time.Now().After(deadline) {
