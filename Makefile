@@ -18,7 +18,7 @@ build: ## bin/trueup
 setup: ## find or install a MariaDB server program (no service is started)
 	@scripts/setup-mariadb.sh
 
-demo: setup build ## a private source with two replicas, damaged and checked; stops everything it starts
+demo: setup build ## a private source with two replicas, damaged, checked, repaired and recovered; stops everything it starts
 	bin/trueup demo
 
 test: setup ## unit, property and integration tests on real servers, with the race detector
@@ -33,7 +33,7 @@ test-long: setup ## the same and what takes longer, and test-fuzz
 test-fuzz: ## every fuzz test for FUZZ_TIME (60s)
 	@GO="$(GO)" scripts/test-fuzz.sh "$(FUZZ_TIME)"
 
-test-mutation: setup ## break trueup on purpose in some 55 ways: a test must fail each time; TRUEUP_MUTATION_RUNS=5
+test-mutation: setup ## break trueup on purpose in some 100 ways: a test must fail each time; TRUEUP_MUTATION_RUNS=5
 	REQUIRE_SERVERS=1 $(GO) test -tags mutation -count=1 -parallel 2 -v -timeout $(TEST_TIMEOUT) ./integration/mutation
 
 test-images: ## the images for test-matrix: official ones, or built from Debian packages; TRUEUP_START_DOCKER=1
@@ -42,7 +42,7 @@ test-images: ## the images for test-matrix: official ones, or built from Debian 
 test-matrix: ## integration tests on MySQL and MariaDB in containers; TRUEUP_TEST_IMAGES=mysql:8.4,...
 	@GO="$(GO)" scripts/test-matrix.sh $(TEST_ARGS)
 
-bench: setup build ## trueup check beside pt-table-checksum, and what writers bear; TRUEUP_BENCH_ROWS, TRUEUP_BENCH_PAIRS
+bench: setup build ## trueup beside pt-table-checksum and pt-table-sync, and what writers bear; TRUEUP_BENCH_ROWS
 	@scripts/setup-tools.sh bench
 	$(GO) run ./bench -trueup bin/trueup
 

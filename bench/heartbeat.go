@@ -31,22 +31,12 @@ type heartbeat struct {
 }
 
 func startHeartbeat(ctx context.Context, on *servers, rows int64) (*heartbeat, error) {
-	opened, err := server.Open(ctx, on.endpoint(on.source))
+	h := &heartbeat{}
+	stop, err := inBackground(ctx, on.endpoint(on.source), &h.ended, func(ctx context.Context, session *server.Session) { h.write(ctx, session, rows) })
 	if err != nil {
 		return nil, err
 	}
-	session, err := opened.Session(ctx, server.SessionOptions{})
-	if err != nil {
-		_ = opened.Close()
-		return nil, err
-	}
-	ctx, stop := context.WithCancel(ctx)
-	h := &heartbeat{stop: stop}
-	h.ended.Go(func() {
-		defer opened.Close()
-		defer session.Close()
-		h.write(ctx, session, rows)
-	})
+	h.stop = stop
 	return h, nil
 }
 
@@ -74,6 +64,26 @@ func (h *heartbeat) write(ctx context.Context, session *server.Session, rows int
 			return
 		}
 	}
+}
+
+// inBackground does something on a session of its own until stop is called; it has come to its end when ended has.
+func inBackground(ctx context.Context, on server.Endpoint, ended *sync.WaitGroup, do func(context.Context, *server.Session)) (stop context.CancelFunc, err error) {
+	opened, err := server.Open(ctx, on)
+	if err != nil {
+		return nil, err
+	}
+	session, err := opened.Session(ctx, server.SessionOptions{})
+	if err != nil {
+		_ = opened.Close()
+		return nil, err
+	}
+	ctx, stop = context.WithCancel(ctx)
+	ended.Go(func() {
+		defer opened.Close()
+		defer session.Close()
+		do(ctx, session)
+	})
+	return stop, nil
 }
 
 // finish stops the writer and returns what it measured.

@@ -3,11 +3,15 @@
 // hits both alike. It prints wall time, CPU and memory of the tools and CPU of the servers, and the ratio of each pair. A
 // run of either tool that did not really compare every row of the replica ends the benchmark with an error.
 //
-// Then it measures what writers bear: a connection of its own commits a row of the checked table every millisecond, alone and
+// Then it does the same with trueup repair and pt-table-sync, each on a replica that was damaged anew, and counts the rows that each
+// left wrong.
+//
+// Last it measures what writers bear: a connection of its own commits a row of the checked table every millisecond, alone and
 // beside each tool, and how long the commits took is printed with what trueup says of its sync points. The same on MySQL where
 // Docker has an image of it (without pt-table-checksum).
 //
 // Environment: TRUEUP_BENCH_ROWS (default 1000000), TRUEUP_BENCH_PAIRS (default 7, after one pair that only warms up),
+// TRUEUP_BENCH_REPAIR_PAIRS (default 2; 0 for none),
 // TRUEUP_BENCH_ARGS (more flags for trueup check, separated by spaces), TRUEUP_BENCH_MYSQL (an image; "none" for no MySQL).
 package main
 
@@ -30,6 +34,8 @@ type settings struct {
 	mysql  string // image; "" for whichever is there
 	rows   int64
 	pairs  int
+	// repairPairs is how often each tool repairs the damaged replica.
+	repairPairs int
 }
 
 func main() {
@@ -53,6 +59,9 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	if err := race(ctx, s, servers); err != nil {
+		return err
+	}
+	if err := raceRepairs(ctx, s, servers); err != nil {
 		return err
 	}
 	found, err := measureStalls(ctx, s, servers)
@@ -106,25 +115,29 @@ func stallsOnMySQL(ctx context.Context, s settings) (err error) {
 }
 
 func readSettings() (settings, error) {
-	s := settings{rows: 1_000_000, pairs: 7, args: strings.Fields(os.Getenv("TRUEUP_BENCH_ARGS")), mysql: os.Getenv("TRUEUP_BENCH_MYSQL")}
+	s := settings{rows: 1_000_000, pairs: 7, repairPairs: 2, args: strings.Fields(os.Getenv("TRUEUP_BENCH_ARGS")), mysql: os.Getenv("TRUEUP_BENCH_MYSQL")}
 	flag.StringVar(&s.trueup, "trueup", filepath.Join("bin", "trueup"), "the trueup `program` to measure")
 	flag.Parse()
 	if _, err := os.Stat(s.trueup); err != nil {
 		return s, fmt.Errorf("%w: build it with make build", err)
 	}
-	for name, set := range map[string]func(int64){
-		"TRUEUP_BENCH_ROWS":  func(n int64) { s.rows = n },
-		"TRUEUP_BENCH_PAIRS": func(n int64) { s.pairs = int(n) },
+	for name, number := range map[string]struct {
+		least int64
+		set   func(int64)
+	}{
+		"TRUEUP_BENCH_ROWS":         {1, func(n int64) { s.rows = n }},
+		"TRUEUP_BENCH_PAIRS":        {1, func(n int64) { s.pairs = int(n) }},
+		"TRUEUP_BENCH_REPAIR_PAIRS": {0, func(n int64) { s.repairPairs = int(n) }},
 	} {
 		text := os.Getenv(name)
 		if text == "" {
 			continue
 		}
 		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || n < 1 {
-			return s, fmt.Errorf("%s=%q: a number above 0", name, text)
+		if err != nil || n < number.least {
+			return s, fmt.Errorf("%s=%q: a number from %d", name, text, number.least)
 		}
-		set(n)
+		number.set(n)
 	}
 	return s, nil
 }

@@ -48,8 +48,8 @@ func measure(ctx context.Context, t tool, on *servers) (sample, error) {
 	one := sample{wall: time.Since(began)}
 	close(ended)
 	one.peak = <-peak
-	if err != nil {
-		return sample{}, fmt.Errorf("%w\n%s%s", err, stderr.String(), stdout.String())
+	if code := command.ProcessState.ExitCode(); code != t.success {
+		return sample{}, fmt.Errorf("exit code %d instead of %d: %w\n%s%s", code, t.success, err, stderr.String(), stdout.String())
 	}
 	after, err := serverCPU(on)
 	if err != nil {

@@ -9,18 +9,21 @@ import (
 	"strings"
 )
 
-// tool is one of the two programs: its command line, and the proof that a run verified the whole table.
+// tool is one of the two programs: its command line, and the proof that a run did all of its work.
 type tool struct {
 	name    string
 	command []string
+	success int // its exit code where that is not 0
 	verify  func(ctx context.Context, stdout []byte) error
 }
 
+// dsn is a server as trueup's command line takes it.
+func (s *servers) dsn(on instance) string {
+	return fmt.Sprintf("%s:%s@tcp(127.0.0.1:%d)/", account, s.password, on.Port())
+}
+
 func newTrueup(s settings, on *servers) tool {
-	dsn := func(port int) string {
-		return fmt.Sprintf("%s:%s@tcp(127.0.0.1:%d)/", account, on.password, port)
-	}
-	command := []string{s.trueup, "check", "--source", dsn(on.source.Port()), "--replica", dsn(on.replica.Port()),
+	command := []string{s.trueup, "check", "--source", on.dsn(on.source), "--replica", on.dsn(on.replica),
 		"--databases", database, "--format", "json", "--progress", "never"}
 	return tool{
 		name: "trueup check", command: append(command, s.args...),

@@ -131,7 +131,7 @@ func differingTables(source, replica *schema.Catalog) []schema.Difference {
 		if _, excluded := replica.Exclusion(table); excluded {
 			continue
 		}
-		if _, found := source.Table(table.Database, table.Name); !found {
+		if _, found := source.Table(table.Database, table.Name); !found && !(replica.FoldsNames && source.HasInAnyCase(table.Database, table.Name)) {
 			differences = append(differences, schema.Difference{Database: table.Database, Table: table.Name, Object: "table", What: "extra", ReplicaValue: table.Kind.String()})
 		}
 	}
@@ -179,7 +179,7 @@ func (r *run) waitInTurn(ctx context.Context, session *server.Session, m *member
 // waitUntilPassed waits until the replica has executed the log of its source, or upstream, up to the target. One that does not
 // get there within the sync timeout, or whose applier does not run, is given up: its definitions may be older than the source's.
 func (r *run) waitUntilPassed(ctx context.Context, session *server.Session, m *member, target replication.Position) error {
-	deadline := time.Now().Add(r.request.SyncTimeout)
+	deadline, goal := time.Now().Add(r.request.SyncTimeout), r.goalOf(m, target)
 	for {
 		status, err := replication.ReadStatus(ctx, session, m.status.Channel)
 		if err != nil {
@@ -188,9 +188,10 @@ func (r *run) waitUntilPassed(ctx context.Context, session *server.Session, m *m
 		if err := syncpoint.Unfit(m.server, status, r.request.SyncTimeout); err != nil {
 			return err
 		}
+		reached, err := goal.isReached(ctx, m.server, status)
 		switch {
-		case status.Executed.Compare(target) >= 0:
-			return nil
+		case err != nil || reached:
+			return err
 		case time.Now().After(deadline):
 			return &syncpoint.Unverifiable{Address: m.address, Code: syncpoint.Lagging, Reason: fmt.Sprintf("it had executed %s when the source's definitions were read at %s, and did not get there within %v (--sync-timeout)",
 				status.Executed, target, r.request.SyncTimeout)}
@@ -203,7 +204,11 @@ func (r *run) waitUntilPassed(ctx context.Context, session *server.Session, m *m
 
 // compareSchemas notes the confirmed differences in definition.
 func (r *run) compareSchemas() {
-	r.result.SchemaDifferences = r.confirmed
+	for _, d := range r.confirmed {
+		if r.hasRanges(d.Database, d.Table) {
+			r.result.SchemaDifferences = append(r.result.SchemaDifferences, d)
+		}
+	}
 	r.differs = map[definition]bool{}
 	for _, d := range r.confirmed {
 		r.differs[definition{d.Replica, d.Database, d.Table}] = true

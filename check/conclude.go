@@ -9,7 +9,7 @@ import (
 // conclude turns what was gathered into the result.
 func (r *run) conclude(ctx context.Context, err error) {
 	r.result.FinishedAt = r.request.Now()
-	r.result.Interrupted, r.result.timeUp = isInterrupted(ctx), isTimeUp(ctx) && err != nil
+	r.result.Interrupted, r.result.timeUp, r.result.restricted = isInterrupted(ctx), isTimeUp(ctx) && err != nil, r.isRestricted()
 	if r.result.timeUp {
 		r.warn("--max-duration %v was over before everything was compared: the rest is unverified (max_duration)", r.request.MaxDuration)
 	}
@@ -84,7 +84,7 @@ func (r *run) mergedRanges(state *tableState) []DifferentRange {
 }
 
 func neighbours(a, b rangeFound) bool {
-	return a.replica == b.replica && a.chunk.Key.Name == b.chunk.Key.Name && a.chunk.Index+1 == b.chunk.Index
+	return a.replica == b.replica && a.chunk.Key.Name == b.chunk.Key.Name && a.chunk.Index+1 == b.chunk.Index && a.chunk.Joins(b.chunk.Range)
 }
 
 func (r *run) differentRange(state *tableState, found rangeFound) DifferentRange {

@@ -59,7 +59,7 @@ func (t *task) countable(epoch int) (live []int, countable bool) {
 	t.state.mutex.Lock()
 	defer t.state.mutex.Unlock()
 	chunks := t.chunks[epoch]
-	if t.counted || t.broken || t.rows > mostCounted || chunks < 2 || len(t.chunks) != 1 || t.coverage.Complete() != nil {
+	if t.counted || t.broken || t.isPart || t.rows > mostCounted || chunks < 2 || len(t.chunks) != 1 || t.coverage.Complete() != nil {
 		return nil, false
 	}
 	t.counted = true

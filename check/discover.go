@@ -25,7 +25,7 @@ func (r *run) discoverReplicas(ctx context.Context) error {
 		r.warn("%s", warning)
 	}
 	if len(candidates) == 0 {
-		return fmt.Errorf("%s has no replicas that it knows of (none registered, no connection of a receiver): name them with --replica", r.source.Address())
+		return fmt.Errorf("%s has no replicas that it knows of (none registered, no connection of a receiver): name them with --replica%s", r.source.Address(), replication.OwnSources(ctx, r.control))
 	}
 	r.connectCandidates(ctx, candidates)
 	for next := 0; next < len(r.members); next++ {

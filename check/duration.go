@@ -14,8 +14,8 @@ var errTimeUp = errors.New("the time of --max-duration was over")
 
 // withMaxDuration bounds a run; 0 does not. The context ends by being cancelled, as an interrupted run's does, so that no
 // deadline of a single step can be taken for it.
-func withMaxDuration(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
+func withMaxDuration(caller context.Context, most time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(withoutDeadline{caller})
 	if most <= 0 {
 		return ctx, func() { cancel(nil) }
 	}
@@ -25,6 +25,12 @@ func withMaxDuration(ctx context.Context, most time.Duration) (context.Context, 
 		cancel(nil)
 	}
 }
+
+// withoutDeadline is a context that ends when the other does, and does not say before when that will be: a dial that knows the deadline
+// ends at it a moment before the context does, and would look like a server that does not answer.
+type withoutDeadline struct{ context.Context }
+
+func (withoutDeadline) Deadline() (deadline time.Time, known bool) { return time.Time{}, false }
 
 // isTimeUp tells whether MaxDuration has ended the context.
 func isTimeUp(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errTimeUp) }

@@ -13,7 +13,11 @@ import (
 // cascade changes a child's rows without the child's metadata lock, and so under its read lock (seen on 5.6): there the tables from
 // which cascades come are locked as well, though they may be compared already, or not be asked for.
 func (r *run) lockedTables(ctx context.Context) ([]syncpoint.Table, error) {
-	tables := r.comparedTables()
+	return r.withCascades(ctx, r.comparedTables())
+}
+
+// withCascades adds the tables from which cascades come, where they are to be locked as well.
+func (r *run) withCascades(ctx context.Context, tables []syncpoint.Table) ([]syncpoint.Table, error) {
 	identity := r.source.Identity()
 	if identity.Flavor != server.MySQL || identity.Version.AtLeast(8, 0, 0) {
 		return tables, nil

@@ -37,9 +37,13 @@ func (r *run) awaitPassed(ctx context.Context, m *member, source *server.Session
 
 // awaitReturn waits until the source has executed the log of a replica from which it replicates.
 func (r *run) awaitReturn(ctx context.Context, m *member, source *server.Session, channel string, end replication.Position) error {
+	written := &goal{log: m.server, at: end}
 	return r.poll(ctx, func() (bool, error) {
 		status, err := replication.ReadStatus(ctx, source, channel)
-		return status.Executed.Compare(end) >= 0, err
+		if err != nil {
+			return false, err
+		}
+		return written.isReached(ctx, source.Server(), status)
 	}, func() error {
 		return &syncpoint.Unverifiable{Address: m.address, Code: syncpoint.ReplicaWrites,
 			Reason: fmt.Sprintf("the source replicates from it, and did not execute its log up to %s within %v (--sync-timeout)", end, r.request.SyncTimeout)}
@@ -73,6 +77,45 @@ func (r *run) poll(ctx context.Context, isDone func() (bool, error), late func()
 			return err
 		}
 	}
+}
+
+// goal is a position of a server's log that another is to execute.
+type goal struct {
+	log   *server.Server
+	at    replication.Position
+	gtid  string // where known says so
+	known bool
+}
+
+// goalOf is a position in the log of a replica's source, or upstream.
+func (r *run) goalOf(m *member, at replication.Position) *goal {
+	if m.upstream != nil {
+		return &goal{log: m.upstream.server, at: at}
+	}
+	return &goal{log: r.source, at: at}
+}
+
+// isReached tells whether the server with that status of a channel has executed the log up to there. Where MariaDB executes several domains
+// in parallel only the GTIDs tell, for which the log's server is asked once: it reads its log from the file's beginning for that.
+func (g *goal) isReached(ctx context.Context, on *server.Server, status replication.Status) (bool, error) {
+	if !status.SeveralDomains() {
+		return status.Executed.Compare(g.at) >= 0, nil
+	}
+	if !g.known {
+		log, err := g.log.Session(ctx, server.SessionOptions{Reopens: true})
+		if err != nil {
+			return false, err
+		}
+		defer log.Close()
+		if g.gtid, err = replication.GTIDAt(ctx, log, g.at); err != nil {
+			return false, err
+		}
+		g.known = true
+	}
+	if g.gtid == "" { // nothing with a GTID is before it
+		return status.Executed.Compare(g.at) >= 0, nil
+	}
+	return status.HasExecuted(on.Identity(), g.gtid)
 }
 
 // awaitReturns waits until the source has executed what was written so far to the replicas from which it replicates (dual

@@ -34,6 +34,9 @@ func (r *run) planTable(table *schema.Table, binlog replication.BinlogFilter) *t
 	if excluded && exclusion.Code == schema.ExcludedNotChosen {
 		return nil
 	}
+	if !r.hasRanges(table.Database, table.Name) {
+		return nil
+	}
 	state := newTableState(table.Database, table.Name, r.members)
 	state.estimate = table.RowsEstimate
 	if excluded {
@@ -150,6 +153,16 @@ func (r *run) planComparison(state *tableState, table, other *schema.Table, repl
 	state.leave(left)
 	state.convert(layout)
 	r.explainKeyColumns(state, layout)
+	if r.isRestricted() {
+		t := &task{state: state, strategy: r.members[replica].strategy, layout: layout, replicas: []int{replica}}
+		if r.restrict(t, replica) {
+			state.tasks = append(state.tasks, t)
+		} else {
+			on.set(NotCompared, ReasonExcluded, "none of the ranges that were asked for is of this replica")
+			on.unasked = true
+		}
+		return
+	}
 	for _, t := range state.tasks {
 		if t.layout.SameAs(layout) && t.strategy.isSynced() == r.members[replica].strategy.isSynced() {
 			t.replicas = append(t.replicas, replica)
@@ -172,7 +185,7 @@ func (r *run) explainKeyColumns(state *tableState, layout *checksum.Layout) {
 // planExtraTables names tables that only a replica has.
 func (r *run) planExtraTables() {
 	for _, difference := range r.result.SchemaDifferences {
-		if difference.Object != "table" || difference.What != "extra" {
+		if difference.Object != "table" || difference.What != "extra" || !r.hasRanges(difference.Database, difference.Table) {
 			continue
 		}
 		state := r.stateOf(difference.Database, difference.Table)

@@ -102,10 +102,17 @@ func (r *run) tryPoint(ctx context.Context, firstEpoch int) (point *syncpoint.Po
 	if err != nil {
 		return nil, nil, err
 	}
-	point, err = syncpoint.Open(ctx, r.source, replicas, syncpoint.Options{Workers: r.request.Workers, Timeout: r.request.SyncTimeout,
-		Pauses: r.request.Pauses, Recorder: r.request.Recorder, Guard: r.request.Guard, Logger: slog.New(&warningHandler{Handler: r.request.Logger.Handler(), warn: r.warnOnce}), FirstEpoch: firstEpoch,
-		Tables: locked, LockTimeout: r.request.LockTimeout, LockHoldMax: r.request.LockHoldMax})
+	options := r.pointOptions(firstEpoch)
+	options.Tables = locked
+	point, err = syncpoint.Open(ctx, r.source, replicas, options)
 	return point, before, err
+}
+
+// pointOptions are those of the request, for any tables.
+func (r *run) pointOptions(firstEpoch int) syncpoint.Options {
+	return syncpoint.Options{Workers: r.request.Workers, Timeout: r.request.SyncTimeout,
+		Pauses: r.request.Pauses, Recorder: r.request.Recorder, Guard: r.request.Guard, Logger: slog.New(&warningHandler{Handler: r.request.Logger.Handler(), warn: r.warnOnce}), FirstEpoch: firstEpoch,
+		LockTimeout: r.request.LockTimeout, LockHoldMax: r.request.LockHoldMax}
 }
 
 // passesAtSource tells whether a source that could not be read may come back. An applier that could not be started again is a

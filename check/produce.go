@@ -62,11 +62,14 @@ func (p *producer) splitTask(ctx context.Context, t *task) error {
 	if t.layout.Scan {
 		return p.handOut(ctx, t, chunker.Chunk{})
 	}
-	splitter := chunker.NewSplitter(p.session, t.layout.Database, t.layout.Table, t.layout.Key, t.sizer)
+	splitter := p.splitter(t)
 	defer func() { splitter.Close() }()
 	for lost := 0; ; {
 		chunk, err := splitter.Next(ctx)
-		if err != nil && passes(err) && ctx.Err() == nil && lost < mostTries {
+		if splitter.advance(err) {
+			continue
+		}
+		if err != nil && !errors.Is(err, io.EOF) && passes(err) && ctx.Err() == nil && lost < mostTries {
 			lost++
 			p.close()
 			if err := pauseFor(ctx, retryWait); err != nil { // a table that is being replaced is back in a moment
@@ -91,6 +94,8 @@ func (p *producer) splitTask(ctx context.Context, t *task) error {
 		if len(t.live()) == 0 {
 			return nil
 		}
+		chunk.Index += splitter.base
+		splitter.count = chunk.Index + 1
 		if err := p.handOut(ctx, t, chunk); err != nil {
 			return err
 		}

@@ -139,6 +139,9 @@ func (w *worker) recheckPart(ctx context.Context, j job, on *chunkOnReplica, par
 		if err != nil {
 			return err
 		}
+		if !seen.counts {
+			rounds-- // nothing was learned, but that there is somebody to wait for
+		}
 		still.see(delta.Sums(), seen, time.Now())
 	}
 	return w.concludePart(ctx, j, on, part, delta, still)
@@ -238,8 +241,10 @@ func (w *worker) recheckScan(ctx context.Context, j job, on *chunkOnReplica) err
 	replica := w.replicas[on.replica]
 	var since time.Time // the first of the calm rounds in a row
 	began := time.Now()
-	for rounds := 1; ; rounds++ {
-		if rounds > mostRounds || rounds > 2 && time.Since(began) > w.run.request.SyncTimeout+visible {
+	const leastTries = 3 // a pass may take longer than the limit
+	rounds := 0
+	for tries := 0; ; tries++ {
+		if rounds > mostRounds || tries >= leastTries && time.Since(began) > w.run.request.SyncTimeout+visible {
 			on.unsettled++
 			on.changing = append(on.changing, "it has no key by which rows could be told apart, and is written to all the while")
 			return nil
@@ -261,6 +266,9 @@ func (w *worker) recheckScan(ctx context.Context, j job, on *chunkOnReplica) err
 			equal, err = source.Equal(other)
 			return err
 		})
+		if seen.counts {
+			rounds++
+		}
 		switch {
 		case err != nil || equal:
 			return err

@@ -20,7 +20,11 @@ type Request struct {
 	RunID    string // names the run in reports; NewRunID makes one
 	Source   server.Endpoint
 	Replicas []server.Endpoint // empty: discovered from the source
-	Filters  Filters
+	// Known: the replicas are those of another check, so that one which is not the source's any more is unverified, and no error of the request.
+	Known   bool
+	Filters Filters
+	// Ranges restrict the check to parts of tables; nil: all of the tables that the filters choose.
+	Ranges []Range
 
 	Sync           Strategy // how source and replicas are read; DefaultRequest: Until
 	Workers        int
@@ -42,6 +46,15 @@ type Request struct {
 	Journals *audit.Folder
 	Logger   *slog.Logger
 	Now      func() time.Time
+}
+
+// Range is a part of a table that a check of one replica is restricted to, (Lower, Upper] of a key, as a DifferentRange names it. Without a key, or where
+// the table is not split by that key any more, it stands for the whole table.
+type Range struct {
+	Replica         string // address
+	Database, Table string
+	Key             string
+	Lower, Upper    []NamedValue // nil: the range has no end there
 }
 
 // DifferenceSink takes in differing rows as they are found. Write is called by one goroutine at a time; its error ends the

@@ -43,7 +43,8 @@ type Result struct {
 	// DifferencesTruncated is true when there are more row differences than Differences lists.
 	DifferencesTruncated bool
 
-	timeUp bool // Request.MaxDuration ended the run
+	timeUp     bool // Request.MaxDuration ended the run
+	restricted bool // to Request.Ranges
 }
 
 // Filters are the patterns the check was asked for, as they were given.

@@ -57,20 +57,14 @@ type run struct {
 // is no result. Everything else is in the result: also a source that cannot be reached (Verdict Failed, Err says why)
 // and a run that was interrupted because ctx ended.
 func Run(ctx context.Context, request Request, observer Observer) (*Result, error) {
-	if err := request.Validate(); err != nil {
-		return nil, err
-	}
-	r := newRun(request, observer)
-	defer r.close()
 	ctx, stop := withMaxDuration(ctx, request.MaxDuration)
 	defer stop()
-	err := protect(func() error { return r.check(ctx) })
-	var refused *RequestError
-	if errors.As(err, &refused) {
+	prepared, err := Prepare(ctx, request, observer)
+	if err != nil {
 		return nil, err
 	}
-	r.conclude(ctx, err)
-	return r.result, nil
+	defer prepared.Close()
+	return prepared.Compare(ctx)
 }
 
 func newRun(request Request, observer Observer) *run {
@@ -90,8 +84,8 @@ func protect(do func() error) (err error) {
 	return do()
 }
 
-// check does the work; what it finds out is in r.
-func (r *run) check(ctx context.Context) error {
+// prepare connects to the servers and plans what is to be compared.
+func (r *run) prepare(ctx context.Context) error {
 	if err := r.connectSource(ctx); err != nil {
 		return err
 	}
@@ -118,7 +112,7 @@ func (r *run) check(ctx context.Context) error {
 		return err
 	}
 	r.announcePlan()
-	return r.compareTables(ctx)
+	return nil
 }
 
 func (r *run) announcePlan() {
@@ -195,9 +189,13 @@ func (r *run) comparedTables() []syncpoint.Table {
 	return tables
 }
 
-func (r *run) addEpoch(epoch *syncpoint.Epoch) {
-	found := Epoch{ID: epoch.ID, File: epoch.Position.File, Position: epoch.Position.Offset, GTID: epoch.GTID, OpenedAt: epoch.OpenedAt,
+func epochOf(epoch *syncpoint.Epoch) Epoch {
+	return Epoch{ID: epoch.ID, File: epoch.Position.File, Position: epoch.Position.Offset, GTID: epoch.GTID, OpenedAt: epoch.OpenedAt,
 		SourceWritesBlocked: epoch.SourceWritesBlocked}
+}
+
+func (r *run) addEpoch(epoch *syncpoint.Epoch) {
+	found := epochOf(epoch)
 	for i, on := range epoch.Replicas {
 		if !on.Exact {
 			continue

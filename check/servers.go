@@ -110,6 +110,9 @@ func (r *run) findReplicas(ctx context.Context) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	if r.request.Known {
+		return r.linkMembers(ctx, false)
+	}
 	if err := r.refuseSameServers(ctx); err != nil {
 		return err
 	}

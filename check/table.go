@@ -33,6 +33,7 @@ func (s *tableState) hasSynced() bool {
 type onReplica struct {
 	TableReplicaResult
 	decided bool // a reason was given why nothing more can be said than the verdict says
+	unasked bool // the ranges that were asked for are all of other replicas: it has no say, unless all are so
 }
 
 // set decides the verdict; the first one stays, except that Different outweighs what came before.
@@ -49,6 +50,8 @@ type task struct {
 	strategy Strategy
 	layout   *checksum.Layout
 	replicas []int
+	isPart   bool            // only ranges of the table are compared
+	ranges   []chunker.Range // these; none: all of it
 	sizer    *chunker.Sizer
 	coverage chunker.Coverage // guarded by state.mutex, as all that follows
 	chunks   map[int]int      // verified ones, by epoch
@@ -123,9 +126,10 @@ func (s *tableState) convert(layout *checksum.Layout) {
 func (s *tableState) settle() {
 	s.result.Replicas = s.result.Replicas[:0]
 	s.result.Verdict, s.result.ReasonCode, s.result.Reason = Equal, "", ""
+	all := !slices.ContainsFunc(s.onReplica, func(on onReplica) bool { return !on.unasked })
 	for _, on := range s.onReplica {
 		s.result.Replicas = append(s.result.Replicas, on.TableReplicaResult)
-		if on.Verdict > s.result.Verdict {
+		if on.Verdict > s.result.Verdict && (all || !on.unasked) {
 			s.result.Verdict, s.result.ReasonCode, s.result.Reason = on.Verdict, on.ReasonCode, on.Reason
 		}
 	}

@@ -31,7 +31,7 @@ func (r *run) linkMembers(ctx context.Context, named bool) error {
 			m.giveUp(string(syncpoint.UpstreamOut), fmt.Sprintf("it does not replicate from the source itself, and whether it does from a replica that could not be reached (%s) cannot be told: %v",
 				r.unreached().address, err))
 		case named && isForeign(err):
-			problems = append(problems, requestErrorf("replica %s does not belong to source %s: %w", m.address, r.source.Address(), err))
+			problems = append(problems, requestErrorf("replica %s does not belong to source %s: %w%s", m.address, r.source.Address(), err, replication.OwnSources(ctx, r.control)))
 		default:
 			m.giveUpFor(ctx, err)
 		}

@@ -56,7 +56,7 @@ func (r *Result) conclude() {
 	}
 	r.settleReplicas()
 	for _, replica := range r.Replicas {
-		r.Verdict = worse(r.Verdict, replica.Verdict)
+		r.Verdict = worse(r.Verdict, saidBy(replica.Verdict))
 	}
 	if !r.comparedAnything() {
 		r.Verdict = worse(r.Verdict, Unverified)
@@ -90,6 +90,8 @@ func (r *Result) settleReplicas() {
 			replica.ReasonCode, replica.Reason = ReasonMaxDuration, "the check ended after --max-duration, before it was compared"
 		case r.Err != nil:
 			replica.ReasonCode, replica.Reason = ReasonNotReached, "the check failed before it was compared"
+		case r.restricted:
+			replica.Verdict, replica.ReasonCode, replica.Reason = NotCompared, ReasonExcluded, "none of the ranges that were asked for is of this replica"
 		default:
 			replica.ReasonCode, replica.Reason = ReasonNothing, "there was no table to compare"
 		}

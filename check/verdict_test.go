@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"trueup/chunker"
+	"trueup/schema"
 )
 
 func equalTable(replica string) TableResult {
@@ -33,6 +34,8 @@ func TestConclude(t *testing.T) {
 		"a different one":                {Result{Tables: []TableResult{on(Failed), on(Different), on(Unverified)}}, Different, Different},
 		"equal rows, other definitions":  {Result{Tables: []TableResult{equalTable("r")}, SchemaDifferences: []SchemaDifference{{Replica: "r"}}}, Different, Different},
 		"interrupted after an equal one": {Result{Tables: []TableResult{equalTable("r")}, Interrupted: true}, Unverified, Equal},
+		"ranges of another replica":      {Result{Tables: []TableResult{equalTable("other")}, restricted: true}, Equal, NotCompared},
+		"no range of any replica":        {Result{Tables: []TableResult{on(NotCompared)}, restricted: true}, Unverified, NotCompared},
 		"an error after an equal one":    {Result{Tables: []TableResult{equalTable("r")}, Err: errors.New("lost")}, Failed, Equal},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -92,20 +95,30 @@ func TestNeighboursAreMerged(t *testing.T) {
 	t.Parallel()
 	r := &run{members: []*member{newMember("a"), newMember("b")}}
 	state := newTableState("d", "t", r.members)
-	add := func(replica, index int) {
-		state.ranges = append(state.ranges, rangeFound{replica: replica, chunk: chunker.Chunk{Index: index}, delta: counts{changed: 1}})
+	bound := func(number int) []chunker.Value {
+		value, err := chunker.NewValue(schema.Column{}, int64(number))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []chunker.Value{value}
 	}
+	within := func(replica, index, lower, upper int) {
+		chunk := chunker.Chunk{Index: index, Range: chunker.Range{Key: chunker.Key{Columns: []schema.Column{{Name: "id"}}}, Lower: bound(lower), Upper: bound(upper)}}
+		state.ranges = append(state.ranges, rangeFound{replica: replica, chunk: chunk, delta: counts{changed: 1}})
+	}
+	add := func(replica, index int) { within(replica, index, index, index+1) }
 	add(1, 3)
 	add(0, 2)
 	add(0, 0)
 	add(0, 1)
 	add(0, 5)
+	within(0, 6, 60, 61) // the next range of a check of ranges: there may be anything between
 	merged := r.mergedRanges(state)
 	var got []int64
 	for _, m := range merged {
 		got = append(got, m.Changed)
 	}
-	if len(got) != 3 || got[0] != 3 || got[1] != 1 || got[2] != 1 || merged[2].Replica != "b" {
+	if len(got) != 4 || got[0] != 3 || got[1] != 1 || got[2] != 1 || got[3] != 1 || merged[3].Replica != "b" {
 		t.Errorf("merged into %+v", merged)
 	}
 }

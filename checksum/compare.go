@@ -42,6 +42,11 @@ func Compare(ctx context.Context, source, replica *Reader, chunk chunker.Chunk) 
 	if err := group.Wait(); err != nil {
 		return Delta{}, err
 	}
+	return match(ctx, source, replica, sourceRows, replicaRows)
+}
+
+// match pairs the rows of both sides.
+func match(ctx context.Context, source, replica *Reader, sourceRows, replicaRows *rowList) (Delta, error) {
 	delta := matchByBytes(sourceRows, replicaRows)
 	delta.source, delta.replica = sourceRows, replicaRows
 	if source.layout.Key.ByteEquality() || len(delta.Missing) == 0 || len(delta.Extra) == 0 {
@@ -98,6 +103,10 @@ type rowList struct {
 	keys []byte
 	ends []int // end of key i in keys
 	sums []uint64
+
+	// Of a list that keeps the rows themselves, their encodings.
+	rows    []byte
+	rowEnds []int
 }
 
 func (l *rowList) key(i int) []byte {

@@ -1,6 +1,7 @@
 package checksum
 
 import (
+	"bytes"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -146,6 +147,9 @@ func (r *Reader) copyRow(values []server.Field) (Row, error) {
 
 // SameValue tells whether two values of one column are equal as they are compared: byte for byte.
 func (l *Layout) SameValue(column int, a, b driver.Value) (bool, error) {
+	if surelySame(a, b) {
+		return true, nil
+	}
 	encodedA, err := AppendValue(nil, l.kinds[column], a)
 	if err != nil {
 		return false, err
@@ -155,4 +159,69 @@ func (l *Layout) SameValue(column int, a, b driver.Value) (bool, error) {
 		return false, err
 	}
 	return slices.Equal(encodedA, encodedB), nil
+}
+
+// surelySame tells of most values that are equal that they are, without encoding them.
+func surelySame(a, b driver.Value) bool {
+	switch x := a.(type) {
+	case []byte:
+		y, same := b.([]byte)
+		return same && bytes.Equal(x, y)
+	case int64:
+		return a == b
+	}
+	return a == nil && b == nil
+}
+
+// Where reads the rows of a range that fulfil a condition, in no order, and hands copies of them to onRow. The condition is SQL of the caller's.
+func (r *Reader) Where(ctx context.Context, condition string, within chunker.Range, onRow func(Row) error) error {
+	query := "SELECT " + r.layout.list() + " FROM " + schema.QuoteTable(r.layout.Database, r.layout.Table) + " WHERE (" + condition + ")"
+	if of := r.layout.Key.Condition(within.Shape()); of != "" {
+		query += " AND (" + of + ")"
+	}
+	if r.locks {
+		query += " FOR UPDATE"
+	}
+	return r.withoutMetadataLock(ctx, func() error {
+		statement, err := r.session.Prepare(ctx, query)
+		if err != nil {
+			return err
+		}
+		defer statement.Close()
+		return statement.StreamFields(ctx, within.Arguments(), func(values []server.Field) error {
+			row, err := r.copyRow(values)
+			if err != nil {
+				return err
+			}
+			return onRow(row)
+		})
+	})
+}
+
+// Find reads the row whose key the server takes for equal to the leading values of another one; nil when there is none.
+func (r *Reader) Find(ctx context.Context, key Row) (found Row, err error) {
+	values := key[:len(r.layout.Key.Columns)]
+	err = r.withoutMetadataLock(ctx, func() error {
+		statement, err := r.pointStatement(ctx, values)
+		if err != nil {
+			return err
+		}
+		return statement.StreamFields(ctx, r.layout.Key.EqualsArguments(values), func(values []server.Field) error {
+			found, err = r.copyRow(values)
+			return err
+		})
+	})
+	return found, err
+}
+
+// KeyOf is the canonical encoding of a row's key, by which rows are told apart in maps, as in Delta.Sums.
+func (l *Layout) KeyOf(row Row) (string, error) {
+	var encoded []byte
+	var err error
+	for i := range l.Key.Columns {
+		if encoded, err = AppendValue(encoded, l.kinds[i], row[i]); err != nil {
+			return "", err
+		}
+	}
+	return string(encoded), nil
 }

@@ -63,8 +63,8 @@ func (c Column) Conversion() string {
 	}
 }
 
-// expression is the SQL that reads the column.
-func (c Column) expression() string {
+// Expression is the SQL that reads the column.
+func (c Column) Expression() string {
 	switch {
 	case c.Number:
 		return "CAST(" + schema.QuoteIdentifier(c.stored) + " AS UNSIGNED)"
@@ -146,18 +146,14 @@ func (l *Layout) Algorithm() Algorithm {
 // SameAs tells whether two layouts of one table read the same columns in the same way.
 func (l *Layout) SameAs(other *Layout) bool {
 	return l.Scan == other.Scan && l.Key.Name == other.Key.Name && len(l.Key.Columns) == len(other.Key.Columns) && slices.EqualFunc(l.Columns, other.Columns, func(a, b Column) bool {
-		return a.Name == b.Name && a.Kind == b.Kind && a.expression() == b.expression()
+		return a.Name == b.Name && a.Kind == b.Kind && a.Expression() == b.Expression()
 	})
 }
 
 // selectWhere is the statement that reads the layout's rows under a condition, in key order.
 func (l *Layout) selectWhere(condition string) string {
-	names := make([]string, len(l.Columns))
-	for i, column := range l.Columns {
-		names[i] = column.expression()
-	}
 	var query strings.Builder
-	fmt.Fprintf(&query, "SELECT %s FROM %s", strings.Join(names, ", "), schema.QuoteTable(l.Database, l.Table))
+	fmt.Fprintf(&query, "SELECT %s FROM %s", l.list(), schema.QuoteTable(l.Database, l.Table))
 	if l.Scan {
 		return query.String()
 	}
@@ -167,4 +163,13 @@ func (l *Layout) selectWhere(condition string) string {
 	}
 	query.WriteString(" ORDER BY " + l.Key.OrderList())
 	return query.String()
+}
+
+// list is what a SELECT of the layout's columns reads.
+func (l *Layout) list() string {
+	names := make([]string, len(l.Columns))
+	for i, column := range l.Columns {
+		names[i] = column.Expression()
+	}
+	return strings.Join(names, ", ")
 }

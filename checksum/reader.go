@@ -14,6 +14,7 @@ import (
 type Reader struct {
 	layout      *Layout
 	session     *server.Session
+	locks       bool // reads lock what they read, to the end of the transaction
 	ranges      [(chunker.HasLower | chunker.HasUpper) + 1]*server.Statement
 	point       *server.Statement // by key
 	pointByText *server.Statement // by key, for days that the calendar does not have
@@ -29,6 +30,12 @@ type Reader struct {
 // NewReader makes a reader on a session that holds a snapshot.
 func NewReader(layout *Layout, session *server.Session) *Reader {
 	return &Reader{layout: layout, session: session}
+}
+
+// NewLockingReader makes a reader on a session that is in a transaction which is to change what it reads: every row is read as it is
+// now, and locked, as is the table's definition, to the end of the transaction.
+func NewLockingReader(layout *Layout, session *server.Session) *Reader {
+	return &Reader{layout: layout, session: session, locks: true}
 }
 
 // Layout is what the reader reads.
@@ -58,6 +65,15 @@ func (r *Reader) digestRow(to digester, values []server.Field) (err error) {
 	return nil
 }
 
+// selectWhere is the statement that reads the rows under a condition.
+func (r *Reader) selectWhere(condition string) string {
+	query := r.layout.selectWhere(condition)
+	if r.locks {
+		query += " FOR UPDATE"
+	}
+	return query
+}
+
 func (r *Reader) explain(err error) error {
 	return fmt.Errorf("%s: %s.%s: %w", r.session.Server().Address(), r.layout.Database, r.layout.Table, err)
 }
@@ -66,7 +82,7 @@ func (r *Reader) explain(err error) error {
 func (r *Reader) Rows(ctx context.Context, chunk chunker.Chunk, onRow func([]server.Field) error) error {
 	shape := chunk.Shape()
 	if r.ranges[shape] == nil {
-		statement, err := r.session.Prepare(ctx, r.layout.selectWhere(r.layout.Key.Condition(shape)))
+		statement, err := r.session.Prepare(ctx, r.selectWhere(r.layout.Key.Condition(shape)))
 		if err != nil {
 			return err
 		}
@@ -81,6 +97,9 @@ func (r *Reader) Rows(ctx context.Context, chunk chunker.Chunk, onRow func([]ser
 // which the transaction would otherwise hold to its end, with every ALTER waiting behind it and every reader
 // behind that. On MariaDB it works only while the session does not log to its binary log.
 func (r *Reader) withoutMetadataLock(ctx context.Context, read func() error) error {
+	if r.locks {
+		return read()
+	}
 	if err := r.session.Exec(ctx, "SAVEPOINT trueup_chunk"); err != nil {
 		return err
 	}
@@ -94,6 +113,11 @@ func (r *Reader) withoutMetadataLock(ctx context.Context, read func() error) err
 		return readErr
 	}
 	return err
+}
+
+// Released reads something on the reader's session in such a way that the metadata locks it takes are given back.
+func (r *Reader) Released(ctx context.Context, read func() error) error {
+	return r.withoutMetadataLock(ctx, read)
 }
 
 // Hold runs do while both readers hold their table's metadata lock: until it returns, nobody can replace, alter or drop the table,
@@ -123,25 +147,34 @@ func (r *Reader) hold(ctx context.Context, do func() error) error {
 // rowByKey reads the row whose key the server takes for equal to the given one; nil when there is none. The
 // returned encoding is that of the row's key columns. It runs inside withoutMetadataLock.
 func (r *Reader) rowByKey(ctx context.Context, key []driver.Value) ([]byte, error) {
+	statement, err := r.pointStatement(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	var found []byte
+	err = statement.StreamFields(ctx, r.layout.Key.EqualsArguments(key), func(values []server.Field) error {
+		encoded, err := r.encodeKey(nil, values)
+		found = encoded
+		return err
+	})
+	return found, err
+}
+
+// pointStatement is the statement that finds a key.
+func (r *Reader) pointStatement(ctx context.Context, key []driver.Value) (*server.Statement, error) {
 	point := &r.point
 	noDay := r.layout.Key.HasNoDay(key)
 	if noDay {
 		point = &r.pointByText
 	}
 	if *point == nil {
-		statement, err := r.session.Prepare(ctx, r.layout.selectWhere(r.layout.Key.Equals(noDay)))
+		statement, err := r.session.Prepare(ctx, r.selectWhere(r.layout.Key.Equals(noDay)))
 		if err != nil {
 			return nil, err
 		}
 		*point = statement
 	}
-	var found []byte
-	err := (*point).StreamFields(ctx, r.layout.Key.EqualsArguments(key), func(values []server.Field) error {
-		encoded, err := r.encodeKey(nil, values)
-		found = encoded
-		return err
-	})
-	return found, err
+	return *point, nil
 }
 
 // encodeKey appends the canonical encoding of a row's key columns.

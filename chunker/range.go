@@ -14,6 +14,19 @@ type Range struct {
 	Lower, Upper []Value
 }
 
+// Joins tells whether the next range begins where this one ends.
+func (r Range) Joins(next Range) bool {
+	return r.Upper != nil && next.Lower != nil && equalValues(r.Upper, next.Lower)
+}
+
+// EndsWith tells whether both ranges end at the same place.
+func (r Range) EndsWith(other Range) bool { return equalValues(r.Upper, other.Upper) }
+
+// Is tells whether both ranges, of one key, are the same.
+func (r Range) Is(other Range) bool {
+	return r.Shape() == other.Shape() && equalValues(r.Lower, other.Lower) && equalValues(r.Upper, other.Upper)
+}
+
 // Chunk is one range of a table, numbered in key order from 0.
 type Chunk struct {
 	Range
@@ -137,7 +150,7 @@ func (k Key) EqualsArguments(values []driver.Value) []driver.Value {
 	arguments := make([]driver.Value, 0, len(values))
 	for i, value := range values {
 		if bits, isBytes := value.([]byte); isBytes && k.Columns[i].Kind == schema.KindBit {
-			value = bitNumber(bits)
+			value = BitNumber(bits)
 		}
 		if single, isSingle := value.(float32); isSingle {
 			value = float64(single)

@@ -57,7 +57,8 @@ func (s *Splitter) Next(ctx context.Context) (Chunk, error) {
 	chunk := Chunk{Range: Range{Key: s.key, Lower: s.lower, Upper: upper}, Index: s.index}
 	s.index++
 	s.lower = upper
-	if s.done = upper == nil; s.done {
+	// With a row at the very end of the range there is nothing left after it.
+	if s.done = upper == nil || s.end != nil && equalValues(upper, s.end); s.done {
 		chunk.Upper = s.end
 	}
 	return chunk, nil

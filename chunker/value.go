@@ -18,7 +18,7 @@ type Value struct{ raw driver.Value }
 // NewValue copies a value as Statement.Stream delivers it. It fails for NULL and for types that no usable key has.
 func NewValue(column schema.Column, raw driver.Value) (Value, error) {
 	switch v := raw.(type) {
-	case int64, float64:
+	case int64, uint64, float64:
 		return Value{v}, nil
 	case float32:
 		return Value{float64(v)}, nil // exact
@@ -38,8 +38,8 @@ func NewValue(column schema.Column, raw driver.Value) (Value, error) {
 	}
 }
 
-// bitNumber is the number that a BIT's bytes stand for.
-func bitNumber(bits []byte) driver.Value {
+// BitNumber is the number that a BIT's bytes stand for: an int64, or a uint64 where it is above that.
+func BitNumber(bits []byte) driver.Value {
 	var number uint64
 	for _, b := range bits {
 		number = number<<8 | uint64(b)

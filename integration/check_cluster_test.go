@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"trueup/check"
+	"trueup/internal/sandbox"
 	"trueup/server"
 )
 
@@ -25,17 +26,15 @@ func galeraArgs(port int, address string) []string {
 		fmt.Sprintf("--wsrep-provider-options=gmcast.listen_addr=tcp://%s;ist.recv_addr=127.0.0.1:%d;gcache.size=8M;pc.recovery=false", listen, port+1)}
 }
 
-// freePorts are two neighbouring ports that nobody listens on.
+// freePorts are two neighbouring ports that nobody listens on, and that no outgoing connection of this machine is given before the node listens.
 func freePorts(t *testing.T) int {
 	t.Helper()
 	for range 100 {
-		first, err := net.Listen("tcp", "127.0.0.1:0")
+		port, err := sandbox.FreePort()
 		if err != nil {
 			t.Fatal(err)
 		}
-		port := first.Addr().(*net.TCPAddr).Port
 		second, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port+1))
-		_ = first.Close()
 		if err == nil {
 			_ = second.Close()
 			return port
@@ -124,7 +123,7 @@ func makeGaleraCluster(t *testing.T, first, second *Node) {
 		t.Fatal(err)
 	}
 	for _, n := range []*Node{first, second} {
-		eventually(t, n.Name()+" is in a cluster of two", 20*time.Second, func() (bool, string) {
+		eventually(t, n.Name()+" is in a cluster of two", time.Minute, func() (bool, string) {
 			seen := fmt.Sprint(n.Query(t, "SHOW STATUS WHERE Variable_name IN ('wsrep_cluster_size', 'wsrep_local_state_comment')"))
 			return strings.Contains(seen, "[wsrep_cluster_size 2]") && strings.Contains(seen, "Synced]"), seen
 		})

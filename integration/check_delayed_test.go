@@ -67,8 +67,8 @@ func (n *Node) delay(t *testing.T, seconds int) {
 		change = fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_DELAY=%d", seconds)
 	}
 	n.StopReplica(t, "SQL_THREAD")
-	if n.Row.IsMariaDB(0, 0, 0) {
-		n.StopReplica(t) // it wants both threads to stand
+	if !n.Row.newTerms() {
+		n.StopReplica(t) // MariaDB and old MySQL want both threads to stand
 	}
 	n.Exec(t, change)
 	n.StartReplica(t)

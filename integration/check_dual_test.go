@@ -35,6 +35,8 @@ func checkDualMasters(t *testing.T, options Options) {
 	b.WaitCaughtUp(t, a)
 	requireDiscoveredOnce(t, tp)
 	forward, backward := requestFor(tp), requestFor(tp)
+	// An applier that met the lock tries its transaction again after seconds, and holds what it has until then.
+	forward.LockTimeout, backward.LockTimeout = 20*time.Second, 20*time.Second
 	backward.Source, backward.Replicas[0] = b.Endpoint(), a.Endpoint()
 
 	stop := tp.StartWriter(t, WriterOptions{})
@@ -176,11 +178,9 @@ func TestDefinitionsOnTheirWay(t *testing.T) {
 		tp.WaitCaughtUp(t)
 		var locked lockedTable
 		locked.lock(t, tp.Source)
-		released := make(chan struct{})
-		time.AfterFunc(1500*time.Millisecond, func() { locked.unlock(t); close(released) })
+		later(t, 1500*time.Millisecond, func() { locked.unlock(t) })
 		tp.Replica(0).Exec(t, "ALTER TABLE app.t ADD COLUMN later INT")
 		result := runCheck(t, requestFor(tp))
-		<-released
 		if result.Verdict != check.Equal {
 			t.Error(describe(result))
 		}

@@ -12,7 +12,7 @@ import (
 // transaction of its own even where it is none.
 func TestErrantTransactions(t *testing.T) {
 	t.Parallel()
-	EachServer(t, func(t *testing.T, _ ServerRow) { checkErrant(t) }, seesAppliers, Needs{GTID: true})
+	EachServer(t, func(t *testing.T, _ ServerRow) { checkErrant(t) }, Needs{GTID: true})
 }
 
 func checkErrant(t *testing.T) {

@@ -24,12 +24,11 @@ func checkInterrupted(t *testing.T) {
 		request := requestFor(tp)
 		request.SyncMaxAge = 50 * time.Millisecond
 		result, err := check.Run(ctx, request, nil)
-		ended := ctx.Err() != nil
 		cancel()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ended && (!result.Interrupted || result.Verdict == check.Equal) || result.Verdict == check.Different {
+		if result.Interrupted == (result.Verdict == check.Equal) || result.Verdict == check.Different {
 			t.Errorf("after %d ms: interrupted %v, %s", i*6, result.Interrupted, describe(result))
 		}
 		requireReplicating(t, tp.Replicas...)
@@ -48,7 +47,7 @@ func checkLosingReplica(t *testing.T) {
 	tp.WaitCaughtUp(t)
 	killer := &onChunk{after: 20, do: func() { _ = tp.Replica(0).Kill() }}
 	request := requestFor(tp)
-	request.SyncTimeout = 2 * time.Second // in which a lost server may come back
+	request.SyncTimeout = 5 * time.Second // in which a lost server may come back, and the other one makes each point
 	result, err := check.Run(t.Context(), request, killer)
 	if err != nil {
 		t.Fatal(err)

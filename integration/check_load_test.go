@@ -25,11 +25,12 @@ func checkUnderLoad(t *testing.T) {
 		t.Run(fmt.Sprintf("gtid=%v,%s,threads=%d", options.GTID, options.Format, options.ParallelThreads), func(t *testing.T) {
 			t.Parallel()
 			tp := NewTopology(t, options)
-			stop := tp.StartWriter(t, WriterOptions{Rows: 1500})
+			stop := tp.StartWriter(t, WriterOptions{Rows: 1500, Pause: 5 * time.Millisecond})
 			const checks = 8
 			for i := range checks {
 				request := requestFor(tp)
 				request.SyncMaxAge = 250 * time.Millisecond // renewed in the middle of the check
+				request.Size.Rows = 200                     // a busy machine must not read a table more slowly than it grows
 				if i%2 == 1 {
 					tp.Source.Exec(t, "FLUSH BINARY LOGS")
 				}

@@ -113,7 +113,7 @@ func blockApplier(t *testing.T, tp *Topology, replica *Node) (release func()) {
 	})
 }
 
-// snapshotsOf counts the open transactions of the check's account.
+// snapshotsOf counts the open transactions of the check's account. Asked again within innodbCopy it says the same.
 func snapshotsOf(t *testing.T, node *Node) string {
 	t.Helper()
 	sessions := "SELECT ID FROM information_schema.PROCESSLIST WHERE USER='checker'"
@@ -134,11 +134,11 @@ func requireNoMetadataLock(t *testing.T, node *Node, table string) {
 func requireNoneHeld(t *testing.T, nodes []*Node) {
 	for _, node := range nodes {
 		open := ""
-		for range 50 {
+		for range 40 {
+			time.Sleep(innodbCopy)
 			if open = snapshotsOf(t, node); open == "0" {
 				break
 			}
-			time.Sleep(20 * time.Millisecond)
 		}
 		if open != "0" {
 			t.Errorf("%s: %s transactions of the check are open while it waits", node.Name(), open)
@@ -169,11 +169,11 @@ func TestThrottleWaitsForLag(t *testing.T) {
 func waitForLag(t *testing.T, options Options, strategy check.Strategy) {
 	tp, request := newThrottled(t, options)
 	request.Sync = strategy
-	request.Throttle.MaxLag = time.Second
+	request.Throttle.MaxLag = 3 * time.Second // a busy machine may keep the other replica from one row for a second or two
 	last := tp.Replicas[len(tp.Replicas)-1]
 	release := func() {}
 	before := ""
-	w := &watcher{pause: 15 * time.Millisecond}
+	w := &watcher{pause: 30 * time.Millisecond} // 12 s for all chunks, were there no wait
 	w.onFirst = func() {
 		before = snapshotsOf(t, tp.Source)
 		release = blockApplier(t, tp, last)
@@ -182,8 +182,8 @@ func waitForLag(t *testing.T, options Options, strategy check.Strategy) {
 	var looks sync.WaitGroup
 	w.onThrottle = func() {
 		looks.Go(func() {
+			defer release() // also where the test fails: the check would wait for ever
 			requireNoneHeld(t, tp.Nodes())
-			release()
 		})
 	}
 	result := w.run(t, request)
@@ -192,7 +192,7 @@ func waitForLag(t *testing.T, options Options, strategy check.Strategy) {
 	if before == "0" && strategy == check.Until {
 		t.Error("no transaction of the check was seen while it read, so that none is seen later says nothing")
 	}
-	w.requireWaited(t, result, "replica "+last.Address()+" lags ", "--max-lag 1s")
+	w.requireWaited(t, result, "replica "+last.Address()+" lags ", "--max-lag 3s")
 	if result.Verdict != check.Equal || len(result.Tables[0].Epochs) < 2 && strategy == check.Until {
 		t.Errorf("%s\nepochs %v", describe(result), result.Tables[0].Epochs)
 	}
@@ -253,16 +253,18 @@ func TestThrottleLetsAQuietCheckPass(t *testing.T) {
 	t.Parallel()
 	EachServer(t, func(t *testing.T, _ ServerRow) {
 		tp, request := newThrottled(t, Options{Replicas: 2, Chain: true, ParallelThreads: 2})
-		request.Throttle = check.Throttle{MaxLag: time.Second, MaxLoad: []check.LoadLimit{{Variable: "Threads_running", Most: 50}}}
-		w := &watcher{pause: 10 * time.Millisecond}
+		// A busy machine may keep a replica from passing a rotation for a second or two, which is a lag.
+		const most = 5 * time.Second
+		request.Throttle = check.Throttle{MaxLag: most, MaxLoad: []check.LoadLimit{{Variable: "Threads_running", Most: 50}}}
+		w := &watcher{pause: 18 * time.Millisecond}
 		w.onFirst = func() {
 			tp.Source.Exec(t, "FLUSH BINARY LOGS", "FLUSH BINARY LOGS")
 			tp.Replica(0).Exec(t, "FLUSH BINARY LOGS")
 		}
 		began := time.Now()
 		result := w.run(t, request)
-		if took := time.Since(began); took < 3*time.Second {
-			t.Errorf("the check took only %v: too short for a lag of more than a second to be seen", took)
+		if took := time.Since(began); took < most+time.Second {
+			t.Errorf("the check took only %v: too short for a lag of more than %v to be seen", took, most)
 		}
 		if result.Verdict != check.Equal || len(w.reasons) != 0 || result.Throttled != 0 {
 			t.Errorf("waited %v for %q; %s", result.Throttled, w.reasons, describe(result))
@@ -276,7 +278,7 @@ func TestThrottleGivesUpWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	EachServer(t, func(t *testing.T, on ServerRow) {
 		tp, request := newThrottled(t, Options{Replicas: 2})
-		request.Throttle.MaxLag, request.SyncTimeout = time.Second, 2*time.Second
+		request.Throttle.MaxLag, request.SyncTimeout = time.Second, 5*time.Second // for the other one's sync points, too
 		w := &watcher{pause: 10 * time.Millisecond}
 		w.onFirst = func() { tp.Replica(0).Exec(t, on.replicaStatement("STOP", "", "IO_THREAD")) }
 		result := w.run(t, request)
@@ -307,10 +309,10 @@ func TestThrottleDoesNotWaitForAStoppedReplica(t *testing.T) {
 func TestThrottleSeesWhatTheReceiverLacks(t *testing.T) {
 	t.Parallel()
 	EachServer(t, func(t *testing.T, _ ServerRow) {
-		tp, request := newThrottled(t, Options{})
+		tp, request := newThrottled(t, Options{ReplicaArgs: []string{"--slave-net-timeout=600"}}) // until then the receiver does not know that it is cut off
 		request.Throttle.MaxLag = time.Second
 		said := ""
-		w := &watcher{pause: 15 * time.Millisecond}
+		w := &watcher{pause: 40 * time.Millisecond}
 		w.onFirst = func() {
 			tp.Replica(0).CutOff(t)
 			tp.Source.Exec(t, "INSERT INTO app.lag VALUES (1)")
@@ -318,6 +320,8 @@ func TestThrottleSeesWhatTheReceiverLacks(t *testing.T) {
 		w.onThrottle = func() {
 			said = tp.Replica(0).Status(t)["Seconds_Behind_Master"]
 			tp.Replica(0).Rejoin(t)
+			tp.Replica(0).StopReplica(t, "IO_THREAD")
+			tp.Replica(0).StartReplica(t, "IO_THREAD")
 		}
 		result := w.run(t, request)
 		w.requireWaited(t, result, "replica "+tp.Replica(0).Address()+" lags ")
@@ -424,11 +428,21 @@ func TestMaxDurationEndsAWait(t *testing.T) {
 	t.Parallel()
 	tp, request := newThrottled(t, Options{})
 	request.Throttle.MaxLoad = []check.LoadLimit{{Variable: "Threads_connected", Most: 0}}
-	request.MaxDuration = time.Second
-	w := &watcher{}
-	result := w.run(t, request)
-	w.requireWaited(t, result, fmt.Sprintf("source %s has Threads_connected=", tp.Source.Address()))
-	if result.Verdict != check.Unverified || result.Tables[0].ReasonCode != check.ReasonMaxDuration || len(result.Sync.Epochs) != 0 {
-		t.Errorf("%s, epochs %v", describe(result), result.Sync.Epochs)
+	// A busy machine may need longer to come to the wait; each run is judged by what it came to.
+	for limit := time.Second; ; limit *= 2 {
+		request.MaxDuration = limit
+		w := &watcher{}
+		result := w.run(t, request)
+		if result.Verdict != check.Unverified || len(result.Sync.Epochs) != 0 {
+			t.Fatalf("%s, epochs %v", describe(result), result.Sync.Epochs)
+		}
+		if len(w.reasons) == 0 && limit < 30*time.Second {
+			continue
+		}
+		w.requireWaited(t, result, fmt.Sprintf("source %s has Threads_connected=", tp.Source.Address()))
+		if result.Tables[0].ReasonCode != check.ReasonMaxDuration {
+			t.Error(describe(result))
+		}
+		return
 	}
 }

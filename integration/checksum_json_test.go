@@ -38,8 +38,8 @@ func TestJSONByValueAcrossFamilies(t *testing.T) {
 		if !found {
 			outcomes.skip(t, "needs a MariaDB row in containers as well")
 		}
-		ours, theirs := NewTopology(t, Options{Replicas: -1}).Source, NewTopology(t, Options{Server: other, Replicas: -1}).Source
-		compareDocuments(t, ours, theirs)
+		both := NewTopologies(t, Options{Replicas: -1}, Options{Server: other, Replicas: -1})
+		compareDocuments(t, both[0].Source, both[1].Source)
 	}, Needs{Flavor: server.MySQL, MinMySQL: server.Version{Major: 8}})
 }
 

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"trueup/checksum"
 	"trueup/chunker"
@@ -286,11 +285,7 @@ func TestNoChunkKeepsTheMetadataLock(t *testing.T) {
 			}
 			promptly := func(statement string) {
 				t.Helper()
-				begin := time.Now()
-				n.Exec(t, "SET lock_wait_timeout=3", statement)
-				if took := time.Since(begin); took > 2*time.Second {
-					t.Errorf("%s took %v", statement, took)
-				}
+				n.Exec(t, "SET lock_wait_timeout=1", statement) // fails where a reader keeps the lock
 			}
 			before := digest(t, reader, chunks[1])
 			promptly("ALTER TABLE mdl." + table + " " + change.alter)

@@ -26,6 +26,9 @@
 // be parallel: at most TRUEUP_TEST_SERVERS servers (default 6) run at once in one test program, the rest wait. A
 // test must therefore ask for all its servers in one call (NewTopologies for more than one source).
 //
+// Stops are ways to make a replica stand with an error, for real; what is known of stopped replicas is proven in
+// stopped_facts_test.go. Topology.Anew makes a replicating topology again of whatever they left.
+//
 // Where no server can run, tests skip and say that nothing was proven; with REQUIRE_SERVERS=1 they fail, and so does a
 // run in which a row of the matrix ran nothing.
 package integration

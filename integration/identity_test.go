@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -52,6 +53,34 @@ func TestTableIdentities(t *testing.T) {
 		}
 		if last := readIdentities(t, fine, names); last[schema.Name{Database: "app", Table: "absent"}] != "" || last[schema.Name{Database: "app", Table: "a"}] == "" {
 			t.Errorf("%v", last)
+		}
+	})
+}
+
+// TestIdentitiesWaitForNobody: whoever reads identities may hold the metadata lock for which an ALTER waits, and must not wait behind that.
+func TestIdentitiesWaitForNobody(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, on ServerRow) {
+		tp := NewTopology(t, Options{Replicas: -1})
+		node := tp.Source
+		node.Exec(t, "CREATE DATABASE app", "CREATE TABLE app.a (id INT PRIMARY KEY)", "CREATE TABLE app.other (id INT) ENGINE=MyISAM")
+		names := []schema.Name{{Database: "app", Table: "a"}, {Database: "app", Table: "other"}, {Database: "app", Table: "absent"}}
+		reader := identityReader(t, node.CreateUser(t, "fine", "SELECT, PROCESS ON *.*"))
+		before := readIdentities(t, reader, names)
+		release := node.holdTable(t, "app.a")
+		altered := make(chan error, 1)
+		go func() { altered <- node.exec(context.Background(), "ALTER TABLE app.a ADD COLUMN v INT") }()
+		waiting := "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for table metadata lock%' AND INFO LIKE 'ALTER%'"
+		for deadline := time.Now().Add(statementLimit); node.Value(t, waiting) != "1" && time.Now().Before(deadline); {
+			time.Sleep(5 * time.Millisecond)
+		}
+		after := readIdentities(t, reader, names) // fails after lock_wait_timeout
+		if len(after) == 0 || before[names[0]] != after[names[0]] {
+			t.Errorf("%v before, %v while an ALTER waits", before, after)
+		}
+		release()
+		if err := <-altered; err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -29,6 +29,7 @@ type victim struct {
 	replica  *Node
 	account  string
 	stateDir string
+	frozenAt time.Time // the last check that was; its switch goes off some seconds later
 }
 
 func newVictims(t *testing.T, tp *Topology) (victims []*victim) {
@@ -166,7 +167,7 @@ func (v *victim) killOne(k *kill) error {
 	watching, err := 0, error(nil)
 	if k.aimed {
 		if watching, err = awaitChild(command.Process.Pid); err == nil {
-			err = v.awaitStanding(20 * time.Second)
+			err = v.freezeStanding(command.Process)
 		}
 	} else {
 		time.Sleep(time.Duration(rand.IntN(500)) * time.Millisecond)
@@ -188,6 +189,20 @@ func (v *victim) killOne(k *kill) error {
 		return err
 	}
 	return v.judgeJournal(k)
+}
+
+// freezeStanding stops the process as it is when its applier is seen to stand; it still does then, however late the test came to that.
+func (v *victim) freezeStanding(process *os.Process) error {
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		if err := v.awaitStanding(time.Until(deadline)); err != nil {
+			return err
+		}
+		_ = process.Signal(syscall.SIGSTOP)
+		if v.replica.applierState() != [2]string{"Yes", "None"} {
+			return nil
+		}
+		_ = process.Signal(syscall.SIGCONT)
+	}
 }
 
 // awaitChild waits for the check's guard, which is started with the first pause.
@@ -252,7 +267,7 @@ func (v *victim) sessions() string {
 			return err.Error()
 		}
 		for _, p := range all {
-			if p.user == v.account {
+			if p.user == v.account && !node.lingers(p) {
 				left = append(left, fmt.Sprintf("%s: %+v", node.Name(), p))
 			}
 		}

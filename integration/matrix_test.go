@@ -44,6 +44,9 @@ func TestServerComesAndGoes(t *testing.T) {
 			if err := replica.Restart(t.Context(), "--max-connections=77"); err != nil {
 				t.Fatal(err)
 			}
+			if err := replica.waitReplicating(t.Context()); err != nil { // a server answers before its applier runs
+				t.Fatal(err)
+			}
 			if got := replica.Value(t, "SELECT @@max_connections"); got != "77" || replica.Port() != port {
 				t.Errorf("after %s: max_connections=%s, port %d before and %d now", what, got, port, replica.Port())
 			}
@@ -54,6 +57,48 @@ func TestServerComesAndGoes(t *testing.T) {
 			t.Errorf("%s rows after restarts", got)
 		}
 	})
+}
+
+// TestRestartedUnderAnotherAddress: a container that comes back on another network address is the server it was, though MariaDB
+// gives itself another server_uid then; what was repaired before can be undone.
+func TestRestartedUnderAnotherAddress(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, _ ServerRow) {
+		tp := NewTopology(t, Options{Spare: 2})
+		node := tp.Replica(0)
+		tp.Source.Exec(t, "CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY)", "INSERT INTO app.t VALUES (1), (2)")
+		tp.WaitCaughtUp(t)
+		tp.Damage(t, 0, "DELETE FROM app.t WHERE id = 2")
+		repaired := NewRepairRun(t, requestFor(tp), true)
+		repaired.Run(t)
+		before, err := server.Open(t.Context(), node.AdminEndpoint())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = before.Close() })
+		if err := node.Shutdown(); err != nil {
+			t.Fatal(err)
+		}
+		NewTopology(t, Options{OnSpare: true}) // takes the address that is free now
+		if err := node.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		session, err := before.Session(t.Context(), server.SessionOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = session.Close()
+		after, err := server.Open(t.Context(), node.AdminEndpoint())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer after.Close()
+		t.Logf("%q before, %q after", before.Identity().UUID, after.Identity().UUID)
+		repaired.Undo(t, node)
+		if got := node.Value(t, "SELECT COUNT(*) FROM app.t"); got != "1" {
+			t.Errorf("%s rows after undoing", got)
+		}
+	}, Needs{Network: true})
 }
 
 func TestCutOffReplicaComesBack(t *testing.T) {

@@ -120,12 +120,14 @@ type missGenerator struct {
 	pool   *kindPool
 	random *rand.Rand
 	table  *missTable
+	// oneLine leaves out names with control characters, of which no script can be made.
+	oneLine bool
 }
 
 // newTable makes the table of a seed. The seed chooses the trap, so that a run of many seeds tries each trap as often.
 func (g *missGenerator) newTable(database string, number int, seed uint64) *missTable {
 	g.random = rand.New(rand.NewPCG(seed, 0))
-	g.table = &missTable{seed: seed, database: database, name: fmt.Sprintf("%d%s", number, pick(g.random, tableNames))}
+	g.table = &missTable{seed: seed, database: database, name: fmt.Sprintf("%d%s", number, g.inOneLine(pick(g.random, tableNames)))}
 	traps := trapsOf(g.on)
 	choice := seed % uint64(len(traps)+undamagedCases)
 	trap := &traps[choice%uint64(len(traps))]
@@ -169,7 +171,19 @@ var tableNames = []string{"", "plain", "a.b", " with  space", "back`tick", "quo'
 var columnNames = append([]string{"id", "*", "\\", "ORDER", "字", "☃", "$", "@at", "a,b", "(x)", "NULL", "count(*)", "/*c*/"}, awkwardNames...)
 
 func (g *missGenerator) name() string {
-	return fmt.Sprintf("%s%d", pick(g.random, columnNames), len(g.table.columns)+10*len(g.table.keys))
+	return fmt.Sprintf("%s%d", g.inOneLine(pick(g.random, columnNames)), len(g.table.columns)+10*len(g.table.keys))
+}
+
+func (g *missGenerator) inOneLine(name string) string {
+	if g.oneLine {
+		return strings.Map(func(r rune) rune {
+			if r < ' ' {
+				return '-'
+			}
+			return r
+		}, name)
+	}
+	return name
 }
 
 func (g *missGenerator) column(kind columnKind, nullable bool) *missColumn {

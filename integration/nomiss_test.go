@@ -46,7 +46,7 @@ func TestNoMiss(t *testing.T) {
 			cases = int(replayed)
 		}
 		began := time.Now()
-		run := newMissRun(t, on)
+		run := newMissRun(t, on, 1)
 		for first := 0; first < cases && !t.Failed(); first += casesAtOnce {
 			run.batch(t, seed+uint64(first), min(casesAtOnce, cases-first))
 		}
@@ -87,10 +87,10 @@ type missRun struct {
 // missSession lets through every value that a table can hold.
 const missSession = "SET sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+00:00', sql_log_bin = "
 
-func newMissRun(t testing.TB, on ServerRow) *missRun {
+func newMissRun(t testing.TB, on ServerRow, replicas int) *missRun {
 	// Tables in the system tablespace are made and dropped without files of their own.
 	args := []string{"--innodb-file-per-table=0"}
-	r := &missRun{on: on, tp: NewTopology(t, Options{GTID: true, SourceArgs: args, ReplicaArgs: args}), tries: map[string]int{}, effects: map[string]int{}}
+	r := &missRun{on: on, tp: NewTopology(t, Options{GTID: true, Replicas: replicas, SourceArgs: args, ReplicaArgs: args}), tries: map[string]int{}, effects: map[string]int{}}
 	column := "COLLATION_NAME"
 	if on.IsMariaDB(10, 10, 0) || on.IsMariaDB(10, 6, 9) {
 		column = "FULL_COLLATION_NAME"
@@ -122,7 +122,7 @@ func missConn(t testing.TB, n *Node, settings string) *sql.Conn {
 
 // batch makes so many tables in a database of their own, damages them and checks the database once.
 func (r *missRun) batch(t *testing.T, seed uint64, count int) {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*checkLimit)
 	defer cancel()
 	r.databases++
 	database := fmt.Sprint("nomiss", r.databases)
@@ -154,7 +154,7 @@ func (r *missRun) batch(t *testing.T, seed uint64, count int) {
 }
 
 // checkLimit is far more than a check of small tables takes. One that goes on for ever is a miss too.
-const checkLimit = 30 * time.Second
+const checkLimit = 2 * time.Minute
 
 // check runs a check that must end without an error of its own.
 func (r *missRun) check(ctx context.Context, t *testing.T, request check.Request, seed uint64, count int) *check.Result {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/go-sql-driver/mysql"
 )
 
 // outcomes is what became of the tests of EachServer, by row.
@@ -91,6 +93,11 @@ func (l *ledger) skip(t *testing.T, reason string) {
 // Main runs a package's tests, prints what ran on which server, and returns the exit code: not 0 when a row did not run,
 // or a test was skipped without saying what it needs, although REQUIRE_SERVERS=1 asks for all. TestMain calls it.
 func Main(m *testing.M) int {
+	// Tests kill sessions and servers by the hundred; what the driver writes of each would bury the one line that says what failed.
+	if err := mysql.SetLogger(&mysql.NopLogger{}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	code := m.Run()
 	closeDocker()
 	chosen := flag.Lookup("test.run").Value.String() != ""

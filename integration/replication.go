@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -56,7 +57,7 @@ func (n *Node) waitReplicating(ctx context.Context) error {
 				status["Slave_IO_Running"], status["Last_IO_Error"], status["Slave_SQL_Running"], status["Last_SQL_Error"])
 			if status["Slave_IO_Running"] == "Yes" && status["Slave_SQL_Running"] == "Yes" {
 				running++
-			} else if err := stopped(status); err != nil && status["Slave_IO_Running"] != "Connecting" {
+			} else if err := stopped(status); err != nil {
 				return fmt.Errorf("%s: %w", n.name, err)
 			}
 		}
@@ -71,14 +72,14 @@ func (n *Node) waitReplicating(ctx context.Context) error {
 	}
 }
 
-// stopped returns the error that stopped replication, nil when there is none.
+// stopped returns the error that stopped replication, nil when there is none. A receiver that is connecting has not stopped, whatever it says of its last try.
 func stopped(status map[string]string) error {
 	switch {
 	case status == nil:
 		return errors.New("not a replica")
 	case status["Last_SQL_Errno"] != "0":
 		return fmt.Errorf("the applier stopped: %s %s", status["Last_SQL_Errno"], status["Last_SQL_Error"])
-	case status["Last_IO_Errno"] != "0":
+	case status["Last_IO_Errno"] != "0" && status["Slave_IO_Running"] != "Connecting":
 		return fmt.Errorf("the receiver stopped: %s %s", status["Last_IO_Errno"], status["Last_IO_Error"])
 	}
 	return nil
@@ -101,6 +102,23 @@ func (n *Node) switchReplica(t testing.TB, verb string, thread []string) {
 	threads := append(thread, "")[0]
 	for _, status := range n.Channels(t) {
 		n.Exec(t, n.Row.replicaStatement(verb, status["Channel_Name"], threads))
+	}
+}
+
+// flushLogs has the server begin a new log. MariaDB adds an event to it when InnoDB has everything of the older ones on the disk, at any time: it is waited for, so that
+// the log's end stays where it is.
+func (n *Node) flushLogs(t testing.TB) {
+	t.Helper()
+	n.Exec(t, "FLUSH BINARY LOGS")
+	file, _ := n.BinlogPosition(t)
+	for deadline := time.Now().Add(stopLimit); n.Row.Flavor == server.MariaDB; time.Sleep(20 * time.Millisecond) {
+		events := n.Query(t, "SHOW BINLOG EVENTS IN '"+file+"'")
+		if slices.ContainsFunc(events, func(event []string) bool { return event[2] == "Binlog_checkpoint" && event[5] == file }) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: no checkpoint in %s: %v", n.name, file, events)
+		}
 	}
 }
 

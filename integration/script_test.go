@@ -218,7 +218,7 @@ func (s *scripts) jsonl(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("%v: %s", err, line)
 		}
 	}
-	if document.Event != "run_finished" {
+	if document.Event != "run_finished" && document.Event != "repair_finished" {
 		ts.Fatalf("the last event is %q", document.Event)
 	}
 	document.require(ts, args[1:])
@@ -236,7 +236,7 @@ type checkDocument struct {
 }
 
 func (d checkDocument) require(ts *testscript.TestScript, conditions []string) {
-	if d.SchemaVersion != 1 || d.Command != "check" || d.ExitCode == nil || strconv.Itoa(*d.ExitCode) != ts.Getenv("CODE") || d.Interrupted {
+	if d.SchemaVersion != 1 || d.Command != "check" && d.Command != "repair" || d.ExitCode == nil || strconv.Itoa(*d.ExitCode) != ts.Getenv("CODE") || d.Interrupted {
 		ts.Fatalf("after exit code %s: %+v", ts.Getenv("CODE"), d)
 	}
 	if strings.Join(d.Conditions, " ") != strings.Join(conditions, " ") {

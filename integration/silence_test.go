@@ -76,7 +76,7 @@ func TestSilentConnectionIsGivenUp(t *testing.T) {
 		proxy := NewProxy(t, tp.Source)
 		endpoint := proxy.Endpoint()
 		if !long() { // else as users have it
-			endpoint.Silence, endpoint.ConnectTimeout = 100*time.Millisecond, 500*time.Millisecond
+			endpoint.Silence, endpoint.ConnectTimeout = 100*time.Millisecond, 2*time.Second
 		}
 		opened, err := server.Open(t.Context(), endpoint)
 		if err != nil {
@@ -112,11 +112,11 @@ func givenUp(t *testing.T, node *Node, proxy *Proxy, opened *server.Server, fall
 		t.Errorf("after %v: %v", took, err)
 	}
 	t.Logf("%v: %v", took.Round(time.Millisecond), err)
-	if took > time.Duration(times(5, 50))*time.Second {
+	if took > time.Duration(times(10, 50))*time.Second {
 		t.Errorf("it was given up after %v", took)
 	}
 	proxy.Heal()
-	eventually(t, "the session ends on the server", 5*time.Second, func() (bool, string) {
+	eventually(t, "the session ends on the server", 30*time.Second, func() (bool, string) {
 		return node.Value(t, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = ?", session.ID()) == "0", ""
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -67,7 +68,7 @@ func switchFires(t *testing.T, on ServerRow) {
 // returns is called, which says how often.
 func fireAtRandom(t *testing.T, replica *Node, on ServerRow, between *atomic.Int64) (end func() int) {
 	packet := on.replicaStatement("STOP", "", "SQL_THREAD") + "; " + on.replicaStatement("START", "", "SQL_THREAD")
-	stop, fired := make(chan struct{}), make(chan int)
+	stop, fired := make(chan struct{}), make(chan int, 1)
 	go func() {
 		count := 0
 		defer func() { fired <- count }()
@@ -84,10 +85,12 @@ func fireAtRandom(t *testing.T, replica *Node, on ServerRow, between *atomic.Int
 			count++
 		}
 	}()
-	return func() int {
+	end = sync.OnceValue(func() int {
 		close(stop)
 		return <-fired
-	}
+	})
+	t.Cleanup(func() { end() })
+	return end
 }
 
 // TestSyncpointSwitchNotRenewed takes the connection from the account that renewing the switch needs, and holds the point up for
@@ -146,7 +149,7 @@ func switchClearsUntil(t *testing.T, _ ServerRow) {
 	replica := tp.Replica(0)
 	tp.Source.Exec(t, "CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY, k INT)")
 	tp.WaitCaughtUp(t)
-	const delay = time.Second
+	const delay = 3 * time.Second // it has to be renewed in time on a busy machine, too
 	task := p.childTask(0, delay)
 	task.Hold = true
 	child := task.command(t)

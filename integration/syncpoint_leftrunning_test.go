@@ -178,7 +178,7 @@ func pointWhoseStopHangs(t *testing.T, on ServerRow) {
 		hang = func() {
 			locked := &lockedTable{}
 			locked.lock(t, hanging)
-			time.AfterFunc(time.Duration(seconds)*time.Second, func() { locked.unlock(t) })
+			later(t, time.Duration(seconds)*time.Second, func() { locked.unlock(t) })
 			tp.Source.Exec(t, "INSERT INTO app.t (k) VALUES (1)")
 			hanging.awaitState(t, "Waiting for table metadata lock")
 		}

@@ -69,7 +69,7 @@ func TestLockEndsInTime(t *testing.T) {
 			"CREATE TABLE app.other (id INT PRIMARY KEY)")
 		tp.WaitCaughtUp(t)
 		p := newProber(t, tp).withStrategy(syncpoint.Lock).with(func(o *syncpoint.Options) {
-			o.LockHoldMax = time.Second
+			o.LockTimeout, o.LockHoldMax = 2*time.Second, 4*time.Second // the other one is read in it
 			o.Tables = []syncpoint.Table{{Database: "app", Name: "t"}}
 		})
 		release := func() { t.Error("nothing kept the replica behind") }
@@ -119,7 +119,7 @@ func TestLockLooksForLongTransactions(t *testing.T) {
 			time.Sleep(300 * time.Millisecond)
 			release()
 		}()
-		p.exact(t)
+		p.with(func(o *syncpoint.Options) { o.LockTimeout = patientLock }).exact(t)
 		requireReplicating(t, tp.Replicas...)
 	}, Needs{Flavor: server.MySQL, MinMySQL: server.Version{Major: 8}})
 }

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -21,6 +22,9 @@ type refusal struct {
 	until    string // the UNTIL it has before and afterwards
 	notFirst bool   // the applier was restarted by us: it had been stopped
 }
+
+// refusalTimeout is how long a replica has to get to the position; the other one has to make it in that time.
+const refusalTimeout = 3 * time.Second
 
 func statements(on string, list ...string) func(t *testing.T, source, replica *Node) {
 	return func(t *testing.T, source, replica *Node) {
@@ -65,8 +69,16 @@ func refusals(on ServerRow) []refusal {
 				for id := range 100 {
 					source.Exec(t, fmt.Sprintf("INSERT INTO app.t VALUES (%d, 1)", 1500+id))
 				}
-				time.AfterFunc(300*time.Millisecond, func() { replica.Exec(t, stopApplier) })
-				time.AfterFunc(time.Second, func() { locked.unlock(t) }) // STOP waits for it
+				later(t, 0, func() {
+					replica.seeApplier(func(running, until string) bool { return running == "Yes" && until != "None" })
+					stopped := make(chan error, 1)
+					go func() { stopped <- replica.exec(context.Background(), stopApplier) }() // which waits for the lock
+					replica.seeStopping()
+					locked.unlock(t)
+					if err := <-stopped; err != nil {
+						t.Error(err)
+					}
+				})
 			},
 			leave: statements("replica", startApplier)},
 		{name: "receiver stopped", code: syncpoint.ReceiverStopped,
@@ -96,7 +108,7 @@ func refusals(on ServerRow) []refusal {
 			mid: func(t *testing.T, source, replica *Node) {
 				locked.lock(t, replica)
 				source.Exec(t, "INSERT INTO app.t VALUES (2001, 1)")
-				time.AfterFunc(4*time.Second, func() { locked.unlock(t) }) // STOP waits for the statement
+				later(t, 2*refusalTimeout, func() { locked.unlock(t) }) // STOP waits for the statement
 			},
 			leave: func(*testing.T, *Node, *Node) {}},
 		{name: "lost", code: syncpoint.ReplicaLost, during: logStands, notFirst: true,
@@ -126,7 +138,7 @@ func (l *lockedTable) lock(t *testing.T, n *Node) {
 		return
 	}
 	l.release = func() {
-		if _, err := conn.ExecContext(t.Context(), "UNLOCK TABLES"); err != nil {
+		if _, err := conn.ExecContext(context.WithoutCancel(t.Context()), "UNLOCK TABLES"); err != nil {
 			t.Error(err)
 		}
 		_ = conn.Close()
@@ -158,7 +170,7 @@ func (p *prober) refused(t *testing.T, r refusal) {
 	}
 	before := replica.runningID(t)
 	point, err := p.with(func(o *syncpoint.Options) {
-		o.Timeout, o.SwitchDelay = 2*time.Second, time.Second
+		o.Timeout = refusalTimeout // the switch must not go off on a busy machine: it would be what the replica is refused for
 		o.Tables = []syncpoint.Table{{Database: "app", Name: "t"}}
 		if r.during != "" {
 			o.Logger = onLog(r.during, replica.Address(), func() { r.mid(t, source, replica) })
@@ -192,6 +204,9 @@ func (p *prober) refused(t *testing.T, r refusal) {
 	}
 	r.leave(t, source, replica)
 	if r.code == syncpoint.ReplicaLost {
+		if err := replica.waitReplicating(t.Context()); err != nil { // a server answers before its applier runs
+			t.Fatal(err)
+		}
 		p.openReplica(t, 0)
 	}
 	p.tp.WaitCaughtUp(t)
@@ -237,7 +252,7 @@ func pointOfAnotherSource(t *testing.T) {
 	account := both[0].Source.CreateUser(t, proberUser, both[0].Source.Row.proberGrants()+" ON *.*")
 	p := newProber(t, both[1])
 	p.source = openAs(t, t, both[0].Source, server.Endpoint{User: account.User, Password: account.Password})
-	p.options.Timeout = 2 * time.Second
+	p.options.Timeout = refusalTimeout
 	refuse := func(what string) {
 		t.Helper()
 		if failed := p.openAndClose(t); failed == nil || failed.Code != syncpoint.OtherHistory {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -78,13 +79,6 @@ func (r ServerRow) forgetReplication() []string {
 	return all
 }
 
-func (r ServerRow) resetLog() string {
-	if r.IsMySQL(8, 2, 0) {
-		return "RESET BINARY LOGS AND GTIDS"
-	}
-	return "RESET MASTER"
-}
-
 // openSource and openReplica are for servers that were restarted. A container may come back with another network card,
 // of which MariaDB makes its server_uid, and is another server then for all who knew it before.
 func (p *prober) openSource(t *testing.T) {
@@ -107,7 +101,11 @@ func (p *prober) within() time.Duration {
 
 // process is a connection, as SHOW PROCESSLIST tells it. On MySQL information_schema.PROCESSLIST fails while
 // anybody's statement holds 4-byte text, which the writer's do.
-type process struct{ id, user, command, state, text string }
+type process struct {
+	id, user, command, state string
+	idle                     bool // executes no statement, and has not for two seconds
+	text                     string
+}
 
 func (n *Node) processes(ctx context.Context) ([]process, error) {
 	names, rows, err := n.query(ctx, "SHOW PROCESSLIST")
@@ -117,10 +115,12 @@ func (n *Node) processes(ctx context.Context) ([]process, error) {
 	column := func(name string) int {
 		return slices.IndexFunc(names, func(have string) bool { return strings.EqualFold(have, name) })
 	}
-	id, user, command, state := column("Id"), column("User"), column("Command"), column("State")
+	id, user, command, state, since, info := column("Id"), column("User"), column("Command"), column("State"), column("Time"), column("Info")
 	var all []process
 	for _, row := range rows {
-		all = append(all, process{row[id], row[user], row[command], row[state], fmt.Sprint(row)})
+		seconds, err := strconv.Atoi(row[since])
+		idle := err == nil && seconds >= 2 && (row[info] == "NULL" || row[info] == "")
+		all = append(all, process{row[id], row[user], row[command], row[state], idle, fmt.Sprint(row)})
 	}
 	return all, nil
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -201,6 +202,16 @@ func (n *Node) seeApplier(in func(running, until string) bool) string {
 	return "without having been seen so"
 }
 
+// seeStopping polls until somebody's STOP, which is no prober's, waits for the applier.
+func (n *Node) seeStopping() {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		all, _ := n.processes(context.Background())
+		if slices.ContainsFunc(all, func(p process) bool { return p.user != proberUser && strings.HasPrefix(p.state, "Killing") }) {
+			return
+		}
+	}
+}
+
 // applierState is for goroutines, which must not end the test.
 func (n *Node) applierState() [2]string {
 	status, err := n.status(context.Background())
@@ -237,9 +248,9 @@ func switchRenewed(t *testing.T) {
 		o.Logger = onLog(logStands, "", func() {
 			locked.lock(t, tp.Replica(0))
 			tp.Source.Exec(t, "INSERT INTO app.t VALUES (1, 1)")
-			time.AfterFunc(6500*time.Millisecond, func() { locked.unlock(t) })
+			later(t, 6500*time.Millisecond, func() { locked.unlock(t) })
 			// Written after the point: a switch that fires lets it through.
-			time.AfterFunc(4*time.Second, func() { tp.Source.Exec(t, "INSERT INTO app.t VALUES (2, 2)") })
+			later(t, 4*time.Second, func() { tp.Source.Exec(t, "INSERT INTO app.t VALUES (2, 2)") })
 		})
 	}).exact(t, "app.t")
 	if time.Since(started) < 6*time.Second {

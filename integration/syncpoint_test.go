@@ -38,7 +38,8 @@ func newProber(t *testing.T, tp *Topology) *prober {
 		}
 		p.replicas = append(p.replicas, opened)
 	}
-	p.options = syncpoint.Options{Workers: 3, Timeout: 30 * time.Second, SwitchDelay: 5 * time.Second, Pauses: &syncpoint.Pauses{}}
+	p.options = syncpoint.Options{Workers: 3, Timeout: 30 * time.Second, SwitchDelay: 5 * time.Second, Pauses: &syncpoint.Pauses{},
+		LockTimeout: patientLock, LockHoldMax: patientLock}
 	return p
 }
 
@@ -180,6 +181,16 @@ func eventually(t *testing.T, what string, limit time.Duration, holds func() (bo
 			t.Fatalf("%s: not within %v: %s", what, limit, seen)
 		}
 	}
+}
+
+// later does something in a goroutine of its own once that time is over. The test does not end before it is done.
+func later(t *testing.T, after time.Duration, do func()) {
+	done := make(chan struct{})
+	t.Cleanup(func() { <-done })
+	time.AfterFunc(after, func() {
+		defer close(done)
+		do()
+	})
 }
 
 // leftRunning demands what has to hold on every way out of Open: the applier runs as it was found and goes on running,

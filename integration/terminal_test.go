@@ -27,9 +27,10 @@ func TestTerminal(t *testing.T) {
 	folder := buildTrueup(t)
 	tp := NewTopology(t, Options{GTID: true})
 	tp.Source.CreateUser(t, "checker", "ALL ON *.*")
-	tp.Source.Exec(t, "CREATE DATABASE app", "USE app", "CREATE TABLE app.`a\x1b]0;owned\x07` (id INT PRIMARY KEY, v VARCHAR(20))", "INSERT INTO app.`a\x1b]0;owned\x07` VALUES (1, 'x')")
+	tp.Source.Exec(t, "CREATE DATABASE app", "USE app", "CREATE TABLE app.`a\x1b]0;owned\x07` (id INT PRIMARY KEY, v VARCHAR(20))", "INSERT INTO app.`a\x1b]0;owned\x07` VALUES (1, 'x')",
+		"CREATE TABLE app.`r\u202ee` (id INT PRIMARY KEY, v VARCHAR(20))", "INSERT INTO app.`r\u202ee` VALUES (1, 'x')")
 	tp.WaitCaughtUp(t)
-	tp.Damage(t, 0, "UPDATE app.`a\x1b]0;owned\x07` SET v = '\x1b[2J\u009b2J'")
+	tp.Damage(t, 0, "UPDATE app.`a\x1b]0;owned\x07` SET v = '\x1b[2J\u009b2J'", "UPDATE app.`r\u202ee` SET v = '\x1b[2J'")
 	check := folder + "/trueup check --source '" + "checker:" + checkerPassword + "@tcp(" + tp.Source.Address() + ")/' --verbose"
 
 	coloured := onTerminal(t, "stty cols 80; "+check)
@@ -40,8 +41,12 @@ func TestTerminal(t *testing.T) {
 	if strings.Contains(plain, "\x1b") || !strings.Contains(plain, "Exit code 1") {
 		t.Errorf("escape sequences under NO_COLOR: %q", plain)
 	}
-	for _, out := range []string{coloured, plain} {
-		if strings.Contains(out, "\x1b]0;") || strings.Contains(out, "\x1b[2J") || strings.Contains(out, "\u009b") || strings.Contains(out, "\x07") {
+	plan := onTerminal(t, strings.Replace(check, "trueup check", "trueup repair", 1))
+	if !strings.Contains(plan, "UPDATE `app`.`r\\u202ee`") || !strings.Contains(plan, "Exit code 1") {
+		t.Errorf("no plan: %q", plan)
+	}
+	for _, out := range []string{coloured, plain, plan} {
+		if strings.Contains(out, "\x1b]0;") || strings.Contains(out, "\x1b[2J") || strings.Contains(out, "\u009b") || strings.Contains(out, "\u202e") || strings.Contains(out, "\x07") {
 			t.Errorf("data reached the terminal as it is: %q", out)
 		}
 	}

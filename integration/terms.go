@@ -24,6 +24,9 @@ func (r ServerRow) changeSource(source *Node, channel, file string) string {
 		fmt.Sprintf("%s_USER='%s'", master, replicator), fmt.Sprintf("%s_PASSWORD='%s'", master, replication),
 		master + "_CONNECT_RETRY=1",
 	}
+	if r.Flavor == server.MySQL {
+		options = append(options, master+"_RETRY_COUNT=86400") // 9.7 gives up after 10, which a source that is restarted may take
+	}
 	if r.IsMySQL(8, 0, 0) {
 		// The account's plugin is caching_sha2_password, which sends a password only over TLS or under the source's key.
 		options = append(options, "GET_"+master+"_PUBLIC_KEY=1")
@@ -69,6 +72,23 @@ func (r ServerRow) forChannel(channel string) string {
 		return ""
 	}
 	return " FOR CHANNEL '" + channel + "'"
+}
+
+// resetLog begins the binary log and the GTIDs anew.
+func (r ServerRow) resetLog() string {
+	if r.IsMySQL(8, 2, 0) {
+		return "RESET BINARY LOGS AND GTIDS"
+	}
+	return "RESET MASTER"
+}
+
+// changeReplica is CHANGE MASTER TO or what replaced it, with options that begin with MASTER_.
+func (r ServerRow) changeReplica(channel string, options ...string) string {
+	head, all := "CHANGE MASTER"+r.connection(channel)+" TO ", strings.Join(options, ", ")
+	if r.newTerms() {
+		head, all = "CHANGE REPLICATION SOURCE TO ", strings.ReplaceAll(all, "MASTER_", "SOURCE_")
+	}
+	return head + all + r.forChannel(channel)
 }
 
 // showReplicaStatus has a row for each channel.

@@ -34,6 +34,9 @@ type Options struct {
 	// GTID makes the replicas replicate by GTID (MariaDB: slave_pos; MySQL: gtid_mode=ON and auto position), otherwise by
 	// file and position (MySQL: gtid_mode=OFF).
 	GTID bool
+	// Spare is how many servers more the test starts later, by topologies that are OnSpare.
+	Spare   int
+	OnSpare bool
 	// Format is the source's binary log format. "": ROW.
 	Format string
 	// ParallelThreads is slave_parallel_threads or replica_parallel_workers of the replicas. 0: the family's default, which
@@ -90,9 +93,13 @@ func NewTopologies(t testing.TB, options ...Options) []*Topology {
 	count := 0
 	for i := range options {
 		options[i] = onRow(t, options[i])
-		count += options[i].sources() + options[i].replicas()
+		if !options[i].OnSpare {
+			count += options[i].sources() + options[i].replicas() + options[i].Spare
+		}
 	}
-	acquire(t, int64(count))
+	if count > 0 {
+		acquire(t, int64(count))
+	}
 	topologies := make([]*Topology, len(options))
 	ctx, cancel := context.WithTimeout(context.Background(), setupLimit)
 	defer cancel()

@@ -35,14 +35,20 @@ func TestTopologyReplicates(t *testing.T) {
 func testReplicates(t *testing.T, options Options) {
 	tp := NewTopology(t, options)
 	tp.WaitCaughtUp(t) // on an empty binary log too
-	stop := tp.StartWriter(t, WriterOptions{})
-	time.Sleep(1500 * time.Millisecond)
-	counts := stop()
-	if counts.Transactions < 30 || counts.Rollbacks == 0 || counts.Errors != 0 {
-		t.Errorf("the writer did too little or wrong: %+v", counts)
-	}
-	if again := stop(); again != counts {
-		t.Errorf("stopping twice: %+v, then %+v", counts, again)
+	for rounds, transactions, rollbacks := 0, int64(0), int64(0); transactions < 30 || rollbacks == 0; rounds++ {
+		if rounds == 20 {
+			t.Fatalf("the writer has made %d transactions and rolled %d back", transactions, rollbacks)
+		}
+		stop := tp.StartWriter(t, WriterOptions{})
+		time.Sleep(1500 * time.Millisecond)
+		counts := stop()
+		if counts.Errors != 0 {
+			t.Fatalf("the writer did something wrong: %+v", counts)
+		}
+		if again := stop(); again != counts {
+			t.Errorf("stopping twice: %+v, then %+v", counts, again)
+		}
+		transactions, rollbacks = transactions+counts.Transactions, rollbacks+counts.Rollbacks
 	}
 	tp.WaitCaughtUp(t)
 	for _, table := range []string{"app.w1", "app.w2"} {
@@ -150,7 +156,10 @@ func TestTolerantWriterSurvivesTheSource(t *testing.T) {
 	EachServer(t, func(t *testing.T, _ ServerRow) {
 		tp := NewTopology(t, Options{Replicas: -1})
 		stop := tp.StartWriter(t, WriterOptions{Tables: []string{"other.t"}, Threads: 3, Pause: 5 * time.Millisecond, Tolerant: true, Rows: 20})
-		time.Sleep(200 * time.Millisecond)
+		eventually(t, "the writer has written", time.Minute, func() (bool, string) {
+			rows := tp.Source.Value(t, "SELECT COUNT(*) FROM other.t")
+			return rows != "20", rows
+		})
 		if err := tp.Source.Kill(); err != nil {
 			t.Fatal(err)
 		}

@@ -26,6 +26,11 @@ func StartApplierStatement(identity server.Identity, channel string) string {
 	return termsOf(identity).startApplier(channel)
 }
 
+// StartReceiverStatement is the statement that starts the receiver of one channel and nothing else.
+func StartReceiverStatement(identity server.Identity, channel string) string {
+	return termsOf(identity).startReceiver(channel)
+}
+
 // StopApplier stops the applier of one channel; the receiver keeps running. It waits for the running statement
 // (MariaDB, which rolls its transaction back and starts it again later) or transaction (MySQL). Stopping one
 // that stands already is no error. When ctx ends first, the stop stays pending on the server: it may take

@@ -44,7 +44,7 @@ func (c Candidate) Addresses() []string {
 // address, the clients that read its binary log right now, with the port they reported. A replica whose
 // receiver is not connected cannot be discovered; one that was stopped may be listed until its next heartbeat
 // (30 seconds by default) is due. Warnings are about readers of the log that are no registered
-// replica, and about replicas without any address. It needs REPLICATION MASTER ADMIN (MariaDB) or REPLICATION
+// replica (trueup's own are known, see LogReaderDatabase), and about replicas without any address. It needs REPLICATION MASTER ADMIN (MariaDB) or REPLICATION
 // SLAVE (MySQL), and PROCESS to see the log's readers.
 func Discover(ctx context.Context, source *server.Session) (candidates []Candidate, warnings []string, err error) {
 	registered, err := source.Records(ctx, termsOf(source.Server().Identity()).showReplicas())
@@ -99,7 +99,7 @@ func candidateFrom(record row, readers []string, source server.Endpoint) (Candid
 func dumpThreadHosts(processes []server.Record) []string {
 	var hosts []string
 	for _, process := range processes {
-		if !strings.HasPrefix(process.Text("Command"), "Binlog Dump") {
+		if !strings.HasPrefix(process.Text("Command"), "Binlog Dump") || isLogReader(process) {
 			continue
 		}
 		hosts = append(hosts, clientHost(process.Text("Host")))

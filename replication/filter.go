@@ -68,12 +68,15 @@ func filtersFrom(record row) []Filter {
 }
 
 // Replicates tells whether the channel's filters let changes of a table through, under the name that NameOf its database
-// gives: the servers rewrite names before they filter (seen on MariaDB 10.11 and MySQL 9.7). When not, reason names the
+// gives: the servers rewrite names before they filter (seen on MariaDB 10.11 and MySQL 9.7), and put them into lower case where the
+// replica does (seen on MariaDB 10.11 and MySQL 5.6). When not, reason names the
 // filter. When they do, reason is "" or says what makes it uncertain: filters
 // by database go by the session's default database where the source logs statements, and domain and server id
 // filters drop events whatever their table (MySQL manual, "How Servers Evaluate Replication Filtering Rules").
 func (s Status) Replicates(database, table string) (replicated bool, reason string) {
-	database = s.NameOf(database)
+	if database = s.NameOf(database); s.FoldsNames {
+		database = strings.ToLower(database)
+	}
 	if reason := s.refusedByDatabase(database); reason != "" {
 		return false, reason
 	}
@@ -92,6 +95,24 @@ func (s Status) NameOf(database string) string {
 		}
 	}
 	return database
+}
+
+// SourceNameOf is the reverse of NameOf: the name that a database of the replica has on the source. known is false where the channel writes
+// nothing there, or databases of several names.
+func (s Status) SourceNameOf(database string) (name string, known bool) {
+	var names []string
+	for _, f := range s.named(rewriteDB) {
+		if from, to, _ := strings.Cut(f.Value, "->"); to == database && s.NameOf(from) == database && !slices.Contains(names, from) {
+			names = append(names, from)
+		}
+	}
+	switch {
+	case len(names) == 1:
+		return names[0], true
+	case len(names) == 0 && s.NameOf(database) == database:
+		return database, true
+	}
+	return "", false
 }
 
 // Rewrites tells whether the channel rewrites the name of any database. MariaDB before 10.11 does not say so.
@@ -155,6 +176,26 @@ func (s Status) uncertain() string {
 		reasons = append(reasons, list(byOrigin)+": changes of those origins are filtered whatever their table")
 	}
 	return strings.Join(reasons, "; ")
+}
+
+// Ignores tells of which origins the replica ignores transactions that come on the channel: its own, wherever they come back from, and
+// those it was told to ignore (IGNORE_SERVER_IDS). A replica with its source's server id executes what has it (replicate_same_server_id).
+func (s Status) Ignores(replica server.Identity) func(serverID string) bool {
+	var ids []string
+	for _, f := range s.named(ignoreServer) {
+		ids = append(ids, f.Value)
+	}
+	if replica.ServerID != s.SourceServerID {
+		ids = append(ids, fmt.Sprint(replica.ServerID))
+	}
+	return func(id string) bool { return slices.Contains(ids, id) }
+}
+
+// IgnoresUntold tells whether the channel leaves out transactions of which the events of the source's log do not say so as they are shown: by
+// their GTID domain (MariaDB's DO_DOMAIN_IDS, IGNORE_DOMAIN_IDS), or by a mark (MariaDB's skip_replication; its position does not count
+// those that its source does not send, seen on 10.11).
+func (s Status) IgnoresUntold() bool {
+	return len(s.named(doDomain)) > 0 || len(s.named(ignoreDomain)) > 0 || s.IgnoresMarked
 }
 
 func (s Status) named(name string) []Filter {

@@ -94,6 +94,27 @@ func (s GTIDSet) AgreesOn(o GTIDSet) bool {
 	return true
 }
 
+// IsBeyond tells whether s has transactions that o lacks, of origins that o knows. MariaDB: of a domain in both, s has a later sequence
+// number. MySQL: of a server's UUID in both, other than the given one, s has one that o has not.
+func (s GTIDSet) IsBeyond(o GTIDSet, except string) bool {
+	for domain, ours := range s.domains {
+		if theirs, ok := o.domains[domain]; ok && ours.sequence > theirs.sequence {
+			return true
+		}
+	}
+	for source, ours := range s.intervals {
+		if strings.EqualFold(source.uuid, except) || o.ofServer(source.uuid).IsEmpty() {
+			continue
+		}
+		for _, r := range ours {
+			if !coveredBy(r, o.intervals[source]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // splitList splits at commas, trims white space and drops empty parts, as the servers do.
 func splitList(text string) []string {
 	var parts []string

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"trueup/internal/sandbox"
@@ -42,6 +43,9 @@ func TestMariaDBPrivileges(t *testing.T) {
 		err := test.call(t.Context(), openAs(t, test.node, "low"))
 		if (err == nil) != (test.privilege == "") || err != nil && !server.IsAccessDenied(err) {
 			t.Errorf("%s without a privilege: %v", test.name, err)
+		}
+		if grant := "GRANT SLAVE MONITOR ON *.* TO `low`@`%`"; test.name == "ReadStatuses" && (err == nil || !strings.Contains(err.Error(), grant)) {
+			t.Errorf("%s without a privilege does not say what to grant: %v", test.name, err)
 		}
 		if test.privilege == "" {
 			continue

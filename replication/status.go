@@ -85,7 +85,14 @@ type Status struct {
 	Lag          *time.Duration
 	ApplierState string // what the applier says it is doing
 	Filters      []Filter
-	Workers      int // parallel applier threads; 0: one applier thread
+	// IgnoresMarked: what was logged under skip_replication=1 is not executed (MariaDB).
+	IgnoresMarked bool
+	Workers       int // parallel applier threads; 0: one applier thread
+	// FoldsNames: the replica takes the source's names in lower case (lower_case_table_names=1), before its filters see them.
+	FoldsNames bool
+	// SkipCounter is how many event groups the applier that is started next will pass over, of whatever channel (MySQL, where it can be set
+	// while appliers run). MariaDB has one for each channel, which takes no value unless that stands, and does not tell it here.
+	SkipCounter int
 }
 
 // Address is the source's host and port as the channel has them.

@@ -14,12 +14,32 @@ import (
 // ErrNoSuchChannel says that the replica has no channel of the name that was asked for.
 var ErrNoSuchChannel = errors.New("no such replication channel")
 
+// statusGrant is the statement that lets the account read the replication status, as the end of a message; "" where its name is not known.
+// https://mariadb.com/kb/en/show-replica-status/
+func statusGrant(ctx context.Context, session *server.Session) string {
+	grants, err := server.ReadGrants(ctx, session)
+	if err != nil {
+		return ""
+	}
+	privilege, on := "REPLICATION CLIENT", session.Server().Identity()
+	switch {
+	case on.Flavor == server.MariaDB && on.Version.AtLeast(10, 5, 9):
+		privilege = "SLAVE MONITOR"
+	case on.Flavor == server.MariaDB && on.Version.AtLeast(10, 5, 2):
+		privilege = "REPLICATION SLAVE ADMIN"
+	}
+	return fmt.Sprintf(": GRANT %s ON *.* TO %s", privilege, grants.Account)
+}
+
 // ReadStatuses returns the status of every channel of a replica, in the server's order; none when the server
 // replicates from nobody. It needs REPLICA MONITOR (MariaDB, formerly SUPER or REPLICATION CLIENT) or
 // REPLICATION CLIENT (MySQL), and on MySQL SELECT on performance_schema to tell a parallel worker's error.
 func ReadStatuses(ctx context.Context, session *server.Session) ([]Status, error) {
 	identity := session.Server().Identity()
 	records, err := session.Records(ctx, termsOf(identity).showStatuses())
+	if server.IsAccessDenied(err) {
+		return nil, fmt.Errorf("reading the replication status: %w%s", err, statusGrant(ctx, session))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the replication status: %w", err)
 	}
@@ -36,9 +56,9 @@ func ReadStatuses(ctx context.Context, session *server.Session) ([]Status, error
 		if err != nil {
 			return nil, fmt.Errorf("%s: reading the replication status: %w", session.Server().Address(), err)
 		}
-		status.Workers = globals.workers
+		status.Workers, status.SkipCounter, status.FoldsNames = globals.workers, globals.counter, globals.folds
 		if session.Server().Identity().Flavor == server.MariaDB {
-			status.ExecutedGTID = globals.gtid
+			status.ExecutedGTID, status.IgnoresMarked = globals.gtid, globals.marked != "REPLICATE"
 			if err := status.inferExecuted(identity); err != nil {
 				return nil, fmt.Errorf("%s: reading the replication status: %w", session.Server().Address(), err)
 			}
@@ -87,8 +107,8 @@ func statusFrom(record row) (Status, error) {
 			n.uint(64, "Exec_Source_Log_Pos", "Exec_Master_Log_Pos")),
 		ExecutedGTID:  withoutSpace(record.Text("Executed_Gtid_Set")),
 		ReceivedGTID:  withoutSpace(record.Text("Gtid_IO_Pos", "Retrieved_Gtid_Set")),
-		ReceiverError: ChannelError{int(n.uint(32, "Last_IO_Errno")), record.Text("Last_IO_Error")},
-		ApplierError:  ChannelError{int(n.uint(32, "Last_SQL_Errno")), record.Text("Last_SQL_Error")},
+		ReceiverError: ChannelError{int(n.uint(32, "Last_IO_Errno")), server.MaskSecrets(record.Text("Last_IO_Error"))},
+		ApplierError:  ChannelError{int(n.uint(32, "Last_SQL_Errno")), server.MaskSecrets(record.Text("Last_SQL_Error"))},
 		Delay:         time.Duration(n.uint(32, "SQL_Delay")) * time.Second,
 		ApplierState:  record.Text("Replica_SQL_Running_State", "Slave_SQL_Running_State", "Slave_SQL_State"),
 		Filters:       filtersFrom(record),
@@ -153,6 +173,9 @@ func (n *numbers) uint(bits int, names ...string) uint64 {
 type applierGlobals struct {
 	workers int
 	gtid    string
+	marked  string
+	counter int
+	folds   bool
 }
 
 // readApplierGlobals reads the number of parallel applier threads, and on MariaDB @@gtid_slave_pos: the column
@@ -166,7 +189,12 @@ func readApplierGlobals(ctx context.Context, session *server.Session) (applierGl
 	if err != nil {
 		return applierGlobals{}, fmt.Errorf("%s: number of parallel appliers: %w", session.Server().Address(), err)
 	}
-	return applierGlobals{workers: workers, gtid: withoutSpace(record.Text("gtid"))}, nil
+	n := &numbers{record: record}
+	counter := int(n.uint(32, "counter"))
+	if n.err != nil {
+		return applierGlobals{}, fmt.Errorf("%s: reading the skip counter: %w", session.Server().Address(), n.err)
+	}
+	return applierGlobals{workers: workers, counter: counter, folds: record.Text("folds") == "1", gtid: withoutSpace(record.Text("gtid")), marked: record.Text("marked")}, nil
 }
 
 // globalVariables returns those of the named variables that the server has. It asks by SHOW, since naming an
@@ -185,25 +213,18 @@ func globalVariables(ctx context.Context, session *server.Session, names ...stri
 }
 
 // completeError replaces the hint that MySQL gives when a parallel worker failed ("see
-// performance_schema.replication_applier_status_by_worker") by the worker's own error.
+// performance_schema.replication_applier_status_by_worker"), or that the workers were stopped (1756), by the worker's own error.
 func completeError(ctx context.Context, session *server.Session, status *Status) error {
-	const table = "performance_schema.replication_applier_status_by_worker"
-	if !strings.Contains(status.ApplierError.Message, table) {
+	silent := status.ApplierError.Number == erWorkersStopped && termsOf(session.Server().Identity()).mysqlFrom(5, 7, 2)
+	if !strings.Contains(status.ApplierError.Message, workerTable) && !silent {
 		return nil
 	}
-	records, err := session.Records(ctx, "SELECT LAST_ERROR_NUMBER, LAST_ERROR_MESSAGE FROM "+table+
-		" WHERE CHANNEL_NAME = ? AND LAST_ERROR_NUMBER <> 0 ORDER BY LAST_ERROR_TIMESTAMP", status.Channel)
+	workers, err := failedWorkers(ctx, session, status.Channel)
 	if err != nil {
-		return fmt.Errorf("reading the error of a parallel applier: %w", err)
+		return err
 	}
-	if len(records) == 0 {
-		return nil // cleared meanwhile; the hint is what there is
+	if len(workers) > 0 { // else cleared meanwhile; the hint is what there is
+		status.ApplierError = workers[0].err
 	}
-	n := &numbers{record: records[0]}
-	number := int(n.uint(32, "LAST_ERROR_NUMBER"))
-	if n.err != nil {
-		return fmt.Errorf("%s: reading the error of a parallel applier: %w", session.Server().Address(), n.err)
-	}
-	status.ApplierError = ChannelError{Number: number, Message: records[0].Text("LAST_ERROR_MESSAGE")}
 	return nil
 }

@@ -115,3 +115,11 @@ func TestHidingSettings(t *testing.T) {
 }
 
 var _ row = server.Record{}
+
+func TestSkippedErrorsOfRows(t *testing.T) {
+	for value, rows := range map[string]bool{"1032": true, "ALL": true, "1050,1032": true, "1007,1008,1050": false, "1050, 1051": false, "DDL_EXIST_ERRORS": false} {
+		if skipsRows(value) != rows {
+			t.Errorf("slave_skip_errors=%s skips rows: %v", value, !rows)
+		}
+	}
+}

@@ -67,31 +67,56 @@ func (t terms) showReplicas() string {
 func (t terms) selectApplierGlobals() string {
 	switch {
 	case t.flavor == server.MariaDB:
-		return "SELECT @@GLOBAL.slave_parallel_threads AS workers, @@GLOBAL.gtid_slave_pos AS gtid"
+		return "SELECT @@GLOBAL.slave_parallel_threads AS workers, @@GLOBAL.gtid_slave_pos AS gtid, @@GLOBAL.replicate_events_marked_for_skip AS marked, @@GLOBAL.lower_case_table_names AS folds"
 	case t.mysqlFrom(8, 0, 26):
-		return "SELECT @@GLOBAL.replica_parallel_workers AS workers, '' AS gtid"
+		return "SELECT @@GLOBAL.replica_parallel_workers AS workers, '' AS gtid, @@GLOBAL.sql_replica_skip_counter AS counter, @@GLOBAL.lower_case_table_names AS folds"
 	default:
-		return "SELECT @@GLOBAL.slave_parallel_workers AS workers, '' AS gtid"
+		return "SELECT @@GLOBAL.slave_parallel_workers AS workers, '' AS gtid, @@GLOBAL.sql_slave_skip_counter AS counter, @@GLOBAL.lower_case_table_names AS folds"
 	}
 }
 
-func (t terms) startApplier(channel string) string { return t.act("START", channel, "") }
+func (t terms) startApplier(channel string) string { return t.act("START", channel, applier) }
 
-func (t terms) stopApplier(channel string) string { return t.act("STOP", channel, "") }
+func (t terms) stopApplier(channel string) string { return t.act("STOP", channel, applier) }
+
+func (t terms) startReceiver(channel string) string { return t.act("START", channel, "IO_THREAD") }
 
 func (t terms) startApplierUntil(channel string, until Position) string {
-	return t.act("START", channel, fmt.Sprintf(" UNTIL %s_LOG_FILE = %s, %s_LOG_POS = %d",
+	return t.act("START", channel, applier+fmt.Sprintf(" UNTIL %s_LOG_FILE = %s, %s_LOG_POS = %d",
 		t.source(), quote(until.File), t.source(), until.Offset))
 }
 
-func (t terms) act(verb, channel, until string) string {
+// startApplierAfterGaps starts the applier for what lies before transactions that parallel workers have executed ahead of others.
+func (t terms) startApplierAfterGaps(channel string) string {
+	return t.act("START", channel, applier+" UNTIL SQL_AFTER_MTS_GAPS")
+}
+
+// Receiver and applier together; MariaDB only.
+
+func (t terms) startChannel(channel string) string { return "START SLAVE " + quote(channel) }
+
+func (t terms) stopChannel(channel string) string { return "STOP SLAVE " + quote(channel) }
+
+// skipCounter is the variable that makes the applier that is started next pass over event groups (MySQL 8.0.26 release notes).
+func (t terms) skipCounter() string {
+	if t.mysqlFrom(8, 0, 26) {
+		return "sql_replica_skip_counter"
+	}
+	return "sql_slave_skip_counter"
+}
+
+// applier is the servers' word for the thread that a statement is about.
+const applier = "SQL_THREAD"
+
+// act starts or stops one thread of a channel; what is the thread, and what else stands there.
+func (t terms) act(verb, channel, what string) string {
 	if t.flavor == server.MariaDB {
-		return verb + " SLAVE " + quote(channel) + " SQL_THREAD" + until
+		return verb + " SLAVE " + quote(channel) + " " + what
 	}
 	if !t.mysqlFrom(5, 7, 6) {
-		return verb + " SLAVE SQL_THREAD" + until // there is one channel, and no word for it
+		return verb + " SLAVE " + what // there is one channel, and no word for it
 	}
-	return verb + " " + t.replica() + " SQL_THREAD" + until + " FOR CHANNEL " + quote(channel)
+	return verb + " " + t.replica() + " " + what + " FOR CHANNEL " + quote(channel)
 }
 
 // quote makes a string literal for the places where the grammar takes neither a parameter nor a hexadecimal

@@ -22,15 +22,8 @@ func FromCheck(result *check.Result, version string) Check {
 func summaryOf(result *check.Result, version string) Summary {
 	conditions := Conditions(result)
 	s := Summary{
-		SchemaVersion:    SchemaVersion,
-		Command:          "check",
-		RunID:            result.RunID,
-		Version:          version,
-		ExitCode:         CodeFor(conditions),
-		Conditions:       conditions,
-		Interrupted:      result.Interrupted,
-		StartedAt:        timeOf(result.StartedAt),
-		FinishedAt:       timeOf(result.FinishedAt),
+		Heading: Heading{SchemaVersion: SchemaVersion, Command: "check", RunID: result.RunID, Version: version, ExitCode: CodeFor(conditions), Conditions: conditions,
+			Interrupted: result.Interrupted, StartedAt: timeOf(result.StartedAt), FinishedAt: timeOf(result.FinishedAt)},
 		ThrottledSeconds: seconds(result.Throttled),
 		Verdict:          verdictOf(conditions),
 		Filters:          filtersOf(result.Filters),

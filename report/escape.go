@@ -1,7 +1,9 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -197,4 +199,26 @@ func Harmless(message string) string {
 		lines[i] = line
 	}
 	return strings.Join(lines, "\n")
+}
+
+// HarmlessLines returns a writer that passes whole lines on as Harmless makes them. What comes after the last line break is kept back.
+func HarmlessLines(w io.Writer) io.Writer { return &harmlessLines{w: w} }
+
+type harmlessLines struct {
+	w    io.Writer
+	rest []byte
+}
+
+func (h *harmlessLines) Write(p []byte) (int, error) {
+	h.rest = append(h.rest, p...)
+	end := bytes.LastIndexByte(h.rest, '\n') + 1
+	if end == 0 {
+		return len(p), nil
+	}
+	whole := Harmless(string(h.rest[:end]))
+	h.rest = append(h.rest[:0], h.rest[end:]...)
+	if _, err := io.WriteString(h.w, whole); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }

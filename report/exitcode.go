@@ -30,6 +30,8 @@ const (
 	ConditionReplicating = "replicating" // of trueup status
 	ConditionStopped     = "stopped"     // of trueup status: a channel of a server does not replicate
 	ConditionPassed      = "passed"      // of a self-test only: "equal" would be said of nobody's data
+	ConditionUndone      = "undone"      // of trueup repair --undo
+	ConditionNotUndone   = "not_undone"  // of trueup repair --undo: rows were left, since they are not as the repair left them
 )
 
 // precedence orders the conditions: the first one that holds decides the exit code. A signal comes first
@@ -43,11 +45,13 @@ var precedence = []struct {
 	{ConditionInterrupted, Interrupted, "ended by SIGINT"},
 	{ConditionDifferent, Different, "there are differences"},
 	{ConditionStopped, Different, "a server does not replicate: stopped, broken or not connected"},
+	{ConditionNotUndone, Different, "not everything could be undone"},
 	{ConditionFailed, Failed, "an error prevented a complete verdict"},
 	{ConditionUnverified, Unverified, "no difference was seen, but something asked for could not be compared"},
 	{ConditionEqual, OK, "everything that was asked for is verified equal"},
 	{ConditionReplicating, OK, "all that was looked at replicates"},
 	{ConditionPassed, OK, "every planted damage was found exactly, and nothing else"},
+	{ConditionUndone, OK, "all that the repair changed is as it was before"},
 }
 
 // Conditions lists everything that holds of a result, gravest first. It is never empty. "equal" stands alone,

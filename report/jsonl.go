@@ -14,6 +14,10 @@ import (
 type JSONLOptions struct {
 	Version string // trueup's own
 	Chunks  bool   // write an object for each chunk too
+	// Repair: the events are those of a repair, which begins with a check. The stream ends with FinishRepair then.
+	Repair bool
+	// Recovery: the events are those of a recovery. The stream begins with StartRecovery and ends with FinishRecovery then.
+	Recovery bool
 	// Signal tells which signal ended the run, nil for none; it may be nil. It is asked once, at the end.
 	Signal func() os.Signal
 }
@@ -26,6 +30,7 @@ type JSONL struct {
 	tables   map[tableName]bool // those already written
 	warnings map[string]bool
 	schema   bool
+	planned  bool // of a repair: its check is over
 	err      error
 }
 
@@ -53,9 +58,12 @@ func lineAt(event string, t time.Time) line {
 
 // Event writes one line, or none for chunks that were not asked for.
 func (j *JSONL) Event(event check.Event) {
+	if j.options.Repair && j.repairEvent(event) || j.options.Recovery && j.recoveryEvent(event) {
+		return
+	}
 	switch e := event.(type) {
 	case check.RunStarted:
-		j.write(runStartedLine{lineAt("run_started", e.Time), SchemaVersion, "check", e.RunID, j.options.Version, serverOf(e.Source)})
+		j.write(runStartedLine{lineAt("run_started", e.Time), SchemaVersion, j.command(), e.RunID, j.options.Version, serverOf(e.Source)})
 	case check.ReplicaFound:
 		j.write(replicaLine{lineAt("replica", e.Time), replicaOf(e.Replica)})
 	case check.SchemaCompared:
@@ -85,7 +93,7 @@ func (j *JSONL) Event(event check.Event) {
 }
 
 // finish writes what a run that ended early knows but never announced, then the summary. The last line of a
-// complete stream is always run_finished.
+// complete stream is always run_finished, or repair_finished.
 func (j *JSONL) finish(e check.RunFinished) {
 	if !j.schema && len(e.Result.SchemaDifferences) > 0 {
 		j.write(schemaLine{lineAt("schema", e.Time), len(e.Result.Tables), 0, each(e.Result.SchemaDifferences, schemaDifferenceOf)})
@@ -104,7 +112,11 @@ func (j *JSONL) finish(e check.RunFinished) {
 	if j.options.Signal != nil {
 		summary = summary.withSignal(j.options.Signal())
 	}
-	j.write(runFinishedLine{lineAt("run_finished", e.Time), summary})
+	finished := "run_finished"
+	if j.options.Repair {
+		finished = "check_finished"
+	}
+	j.write(runFinishedLine{lineAt(finished, e.Time), summary})
 }
 
 func (j *JSONL) warning(t time.Time, message string) {

@@ -15,27 +15,32 @@ type Check struct {
 	Differences       []Difference       `json:"differences"`
 }
 
+// Heading is what every report of a run begins with.
+type Heading struct {
+	SchemaVersion   int        `json:"schema_version"`
+	Command         string     `json:"command"`
+	RunID           string     `json:"run_id"`
+	Version         string     `json:"version"` // of trueup
+	ExitCode        int        `json:"exit_code"`
+	Conditions      []string   `json:"conditions"`
+	Interrupted     bool       `json:"interrupted"`
+	StartedAt       *time.Time `json:"started_at"`
+	FinishedAt      *time.Time `json:"finished_at"`
+	DurationSeconds float64    `json:"duration_seconds"`
+}
+
 // Summary is a check without the lists that JSON lines stream one by one.
 type Summary struct {
-	SchemaVersion    int        `json:"schema_version"`
-	Command          string     `json:"command"`
-	RunID            string     `json:"run_id"`
-	Version          string     `json:"version"` // of trueup
-	ExitCode         int        `json:"exit_code"`
-	Conditions       []string   `json:"conditions"`
-	Interrupted      bool       `json:"interrupted"`
-	StartedAt        *time.Time `json:"started_at"`
-	FinishedAt       *time.Time `json:"finished_at"`
-	DurationSeconds  float64    `json:"duration_seconds"`
-	ThrottledSeconds float64    `json:"throttled_seconds"`
-	Verdict          string     `json:"verdict"`
-	Error            string     `json:"error"` // empty unless the run failed
-	Filters          Filters    `json:"filters"`
-	Source           Server     `json:"source"`
-	Sync             Sync       `json:"sync"`
-	Replicas         []Replica  `json:"replicas"`
-	DifferentRanges  []Range    `json:"different_ranges"`
-	Truncated        bool       `json:"differences_truncated"`
+	Heading
+	ThrottledSeconds float64   `json:"throttled_seconds"`
+	Verdict          string    `json:"verdict"`
+	Error            string    `json:"error"` // empty unless the run failed
+	Filters          Filters   `json:"filters"`
+	Source           Server    `json:"source"`
+	Sync             Sync      `json:"sync"`
+	Replicas         []Replica `json:"replicas"`
+	DifferentRanges  []Range   `json:"different_ranges"`
+	Truncated        bool      `json:"differences_truncated"`
 }
 
 // Filters are the patterns the check was asked for.

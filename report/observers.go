@@ -5,6 +5,8 @@ import (
 	"log/slog"
 
 	"trueup/check"
+	"trueup/recovery"
+	"trueup/repair"
 )
 
 // Observers passes every event on to each of the observers in turn; nil ones are left out.
@@ -60,6 +62,18 @@ func (l logObserver) Event(event check.Event) {
 		l.table(e.Table)
 	case check.RunFinished:
 		l.finished(e.Result)
+	case repair.Planned:
+		l.logger.Info("repair planned", "via", string(e.Result.Via), "replicas", len(e.Result.Replicas))
+	case repair.GroupDone:
+		l.logger.Info("group done", "replica", e.Replica, "database", e.Database, "table", e.Table,
+			"missing", e.Rows.Missing, "extra", e.Rows.Extra, "changed", e.Rows.Changed, "statements", e.Statements)
+	case repair.GroupRefused:
+		l.logger.Warn("left as it is", "replica", e.Replica, "database", e.Database, "table", e.Table,
+			"reason_code", e.Refusal.Code, "reason", e.Refusal.Reason, "rows", e.Refusal.Rows)
+	case recovery.Diagnosed, recovery.StepTaken, recovery.AttemptDone, recovery.Finished:
+		l.recovery(event)
+	case repair.Finished:
+		l.logger.Info("repair finished", "conditions", RepairConditions(e.Result), "applied", e.Result.Applied)
 	}
 }
 

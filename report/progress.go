@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"trueup/check"
+	"trueup/repair"
 )
 
 const (
@@ -21,8 +22,10 @@ const (
 // progressOptions are the settings of a Progress. Width is the terminal's width in cells, asked at each
 // drawing since windows are resized; nil where there is no terminal: then a plain line is printed now and then.
 type progressOptions struct {
-	Width func() int
-	Now   func() time.Time
+	Width  func() int
+	Now    func() time.Time
+	Repair bool // the run ends with repair.Finished
+	Plan   bool // of a repair that changes nothing
 }
 
 // Progress is an observer that shows how far a check has come: one live line on a terminal, else a plain line at the
@@ -35,6 +38,7 @@ type Progress struct {
 	state  progressState
 	drawn  time.Time // when a line was last drawn or printed
 	shown  bool      // a live line stands on the terminal
+	held   bool      // somebody is being asked something on the terminal
 	closed bool
 	stop   chan struct{}
 	ticks  sync.WaitGroup
@@ -42,8 +46,15 @@ type Progress struct {
 
 // NewProgress returns a progress on w, usually standard error; it looks itself whether w is a terminal. Call
 // Close when the run is over.
-func NewProgress(w io.Writer) *Progress {
-	options := progressOptions{Now: time.Now}
+func NewProgress(w io.Writer) *Progress { return progressOn(w, progressOptions{}) }
+
+// NewRepairProgress is NewProgress for a repair, whose check is only its beginning; apply tells whether it is to change anything.
+func NewRepairProgress(w io.Writer, apply bool) *Progress {
+	return progressOn(w, progressOptions{Repair: true, Plan: !apply})
+}
+
+func progressOn(w io.Writer, options progressOptions) *Progress {
+	options.Now = time.Now
 	if _, terminal := TerminalWidth(w); terminal {
 		options.Width = func() int {
 			width, _ := TerminalWidth(w)
@@ -65,7 +76,9 @@ func startProgress(w io.Writer, options progressOptions) *Progress {
 
 // newProgress returns a progress that is drawn only on events.
 func newProgress(w io.Writer, options progressOptions) *Progress {
-	return &Progress{options: options, w: w, state: newProgressState(options.Now()), drawn: options.Now(), stop: make(chan struct{})}
+	state := newProgressState(options.Now())
+	state.planOnly = options.Plan
+	return &Progress{options: options, w: w, state: state, drawn: options.Now(), stop: make(chan struct{})}
 }
 
 // tick redraws while no events come, so that a long wait does not look like a hang.
@@ -93,12 +106,34 @@ func (p *Progress) Event(event check.Event) {
 	if p.options.Width == nil && p.state.phaseName() != phase {
 		p.drawn = time.Time{} // each phase has a line, however short it is
 	}
-	if _, finished := event.(check.RunFinished); finished {
+	if p.isLast(event) {
 		p.clear()
 		p.closed = true
 		return
 	}
 	p.draw()
+}
+
+func (p *Progress) isLast(event check.Event) bool {
+	if p.options.Repair {
+		_, finished := event.(repair.Finished)
+		return finished
+	}
+	_, finished := event.(check.RunFinished)
+	return finished
+}
+
+// Hold clears the line and draws none until release is called, for a question on the same terminal.
+func (p *Progress) Hold() (release func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+	p.held = true
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.held = false
+	}
 }
 
 // Close ends the progress and clears its line. It may be called more than once.
@@ -145,7 +180,7 @@ func (p *Progress) draw() {
 	if p.options.Width != nil {
 		interval = liveInterval
 	}
-	if p.closed || now.Sub(p.drawn) < interval {
+	if p.closed || p.held || now.Sub(p.drawn) < interval {
 		return
 	}
 	p.drawn = now
@@ -169,6 +204,9 @@ type linePart struct {
 func (s *progressState) line(now time.Time, width int) string {
 	if s.waiting != "" {
 		return fit([]linePart{{s.percentText(), 1}, {"waiting " + shortDuration(now.Sub(s.since)) + ": " + showMessage(s.waiting), 2}}, width)
+	}
+	if s.repairing {
+		return fit(s.repairParts(now), width)
 	}
 	if !s.synced {
 		return fit([]linePart{{s.phase, 1}, {shortDuration(now.Sub(s.started)), 0}}, width)

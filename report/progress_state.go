@@ -23,6 +23,7 @@ type progressState struct {
 	running    map[tableName]*runningTable
 	current    tableName
 	samples    []rateSample
+	repairState
 }
 
 // runningTable counts a table; listed are its differing rows that were listed, which may not be all.
@@ -38,6 +39,9 @@ func newProgressState(now time.Time) progressState {
 }
 
 func (s *progressState) take(event check.Event, now time.Time) {
+	if s.takeRepair(event) {
+		return
+	}
 	switch e := event.(type) {
 	case check.RunStarted:
 		s.phase = "connecting to the replicas"
@@ -86,6 +90,8 @@ func (s *progressState) phaseName() string {
 	switch {
 	case s.waiting != "":
 		return "waiting"
+	case s.repairing:
+		return s.repairPhase()
 	case s.synced:
 		return "comparing"
 	default:

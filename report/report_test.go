@@ -228,6 +228,10 @@ func TestReasonsAreExplained(t *testing.T) {
 		}
 		fmt.Fprintf(&doc, "| `%s` | %s | %s |\n", code, reasonTexts[code].meaning, reasonTexts[code].advice)
 	}
+	doc.WriteString("\n## Why a repair leaves rows as they are\n\n`reason_code` in `refused`, of a replica, a table or rows of it. The rest of the plan is carried out all the same.\n\n| code | means | what to do |\n|---|---|---|\n")
+	for _, code := range refusalCodes(t) {
+		fmt.Fprintf(&doc, "| `%s` | %s | %s |\n", code, refusalTexts[code].meaning, refusalTexts[code].advice)
+	}
 	const path = "../docs/reasons.md"
 	if *update {
 		if err := os.WriteFile(path, []byte(doc.String()), 0o644); err != nil {

@@ -10,21 +10,12 @@ import (
 
 // SelfTest is the report of "trueup check --self-test": its JSON form is the marshalled struct. Build it with NewSelfTest.
 type SelfTest struct {
-	SchemaVersion   int        `json:"schema_version"`
-	Command         string     `json:"command"`
-	RunID           string     `json:"run_id"`
-	Version         string     `json:"version"` // of trueup
-	ExitCode        int        `json:"exit_code"`
-	Conditions      []string   `json:"conditions"`
-	Interrupted     bool       `json:"interrupted"`
-	StartedAt       *time.Time `json:"started_at"`
-	FinishedAt      *time.Time `json:"finished_at"`
-	DurationSeconds float64    `json:"duration_seconds"`
-	Verdict         string     `json:"verdict"` // "passed", "failed" or "unverified" (interrupted)
-	Error           string     `json:"error"`   // empty unless an error ended the self-test
-	ServerVersion   string     `json:"server_version"`
-	Traps           []Trap     `json:"self_test"`
-	Problems        []string   `json:"problems"` // what is wrong and belongs to no trap
+	Heading
+	Verdict       string   `json:"verdict"` // "passed", "failed" or "unverified" (interrupted)
+	Error         string   `json:"error"`   // empty unless an error ended the self-test
+	ServerVersion string   `json:"server_version"`
+	Traps         []Trap   `json:"self_test"`
+	Problems      []string `json:"problems"` // what is wrong and belongs to no trap
 }
 
 // Trap is one trap of a self-test: damage in a table of that name.
@@ -59,8 +50,8 @@ type SelfTestRun struct {
 // all of them are ok.
 func NewSelfTest(run SelfTestRun) SelfTest {
 	s := SelfTest{
-		SchemaVersion: SchemaVersion, Command: "check", RunID: run.RunID, Version: run.Version, Interrupted: run.Signal != nil,
-		StartedAt: timeOf(run.StartedAt), FinishedAt: timeOf(run.FinishedAt), DurationSeconds: seconds(run.FinishedAt.Sub(run.StartedAt)),
+		Heading: Heading{SchemaVersion: SchemaVersion, Command: "check", RunID: run.RunID, Version: run.Version, Interrupted: run.Signal != nil,
+			StartedAt: timeOf(run.StartedAt), FinishedAt: timeOf(run.FinishedAt), DurationSeconds: seconds(run.FinishedAt.Sub(run.StartedAt))},
 		ServerVersion: run.ServerVersion, Traps: each(run.Traps, trapOf), Problems: each(run.Problems, same[string]),
 	}
 	switch {

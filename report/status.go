@@ -13,18 +13,20 @@ import (
 
 // Status is the report of trueup status: its JSON form is the marshalled struct. Build it with NewStatus; no list in it is nil.
 type Status struct {
-	SchemaVersion int            `json:"schema_version"`
-	Command       string         `json:"command"`
-	Version       string         `json:"version"` // of trueup
-	ExitCode      int            `json:"exit_code"`
-	Conditions    []string       `json:"conditions"`
-	Interrupted   bool           `json:"interrupted"`
-	At            *time.Time     `json:"at"`
-	Error         string         `json:"error"` // why nothing could be read
-	Source        StatusServer   `json:"source"`
-	Replicas      []StatusServer `json:"replicas"`
-	Pauses        []StatusPause  `json:"pauses"`
-	Warnings      []string       `json:"warnings"`
+	SchemaVersion int              `json:"schema_version"`
+	Command       string           `json:"command"`
+	Version       string           `json:"version"` // of trueup
+	ExitCode      int              `json:"exit_code"`
+	Conditions    []string         `json:"conditions"`
+	Interrupted   bool             `json:"interrupted"`
+	At            *time.Time       `json:"at"`
+	Error         string           `json:"error"` // why nothing could be read
+	Source        StatusServer     `json:"source"`
+	Replicas      []StatusServer   `json:"replicas"`
+	Pauses        []StatusPause    `json:"pauses"`
+	Repairs       []StatusRepair   `json:"repairs"`
+	Recoveries    []StatusRecovery `json:"recoveries"`
+	Warnings      []string         `json:"warnings"`
 }
 
 // StatusServer is one server and its channels.
@@ -51,6 +53,29 @@ type StatusChannel struct {
 	ExecutedPosition uint64   `json:"executed_position"`
 	ExecutedGTID     string   `json:"executed_gtid"`
 	StartStatement   string   `json:"start_statement"`
+	StartReceiver    string   `json:"start_receiver_statement"`
+}
+
+// StatusRepair is a repair whose journal does not say of some transactions on a replica whether they were committed.
+type StatusRepair struct {
+	RunID    string     `json:"run_id"`
+	Replica  string     `json:"replica"`
+	Journal  string     `json:"journal"`
+	OpenedAt *time.Time `json:"opened_at"`
+	Groups   int        `json:"groups"`
+	Running  bool       `json:"running"`
+}
+
+// StatusRecovery is a recovery whose journal does not say what became of it.
+type StatusRecovery struct {
+	RunID       string     `json:"run_id"`
+	Replica     string     `json:"replica"`
+	Channel     string     `json:"channel"`
+	ErrorNumber int        `json:"error_number"`
+	Error       string     `json:"error"`
+	Journal     string     `json:"journal"`
+	OpenedAt    *time.Time `json:"opened_at"`
+	Running     bool       `json:"running"`
 }
 
 // StatusSwitch is a session of the server that waits to start an applier.
@@ -83,11 +108,12 @@ type StatusRun struct {
 func NewStatus(run StatusRun) Status {
 	s := Status{SchemaVersion: SchemaVersion, Command: "status", Version: run.Version, Interrupted: run.Signal != nil,
 		Source:   StatusServer{Server: Server{Address: run.Source}, Channels: []StatusChannel{}, Switches: []StatusSwitch{}},
-		Replicas: []StatusServer{}, Pauses: []StatusPause{}, Warnings: []string{}}
+		Replicas: []StatusServer{}, Pauses: []StatusPause{}, Repairs: []StatusRepair{}, Recoveries: []StatusRecovery{}, Warnings: []string{}}
 	if run.Seen != nil {
 		s.At = timeOf(run.Seen.At)
 		s.Source = statusServerOf(run.Seen.Source)
 		s.Replicas, s.Pauses = each(run.Seen.Replicas, statusServerOf), each(run.Seen.Pauses, statusPauseOf)
+		s.Repairs, s.Recoveries = each(run.Seen.Repairs, statusRepairOf), each(run.Seen.Recoveries, statusRecoveryOf)
 		s.Warnings = each(run.Seen.Problems, same[string])
 	}
 	switch {
@@ -149,7 +175,7 @@ func statusServerOf(s overview.Server) StatusServer {
 func statusChannelOf(c overview.Channel) StatusChannel {
 	out := StatusChannel{Channel: c.Channel, From: c.Address(), State: string(c.State), Receiver: c.ReceiverState.String(), Applier: "stopped",
 		DelaySeconds: seconds(c.Delay), ReceiverError: c.ReceiverError.String(), ApplierError: c.ApplierError.String(),
-		ExecutedFile: c.Executed.File, ExecutedPosition: c.Executed.Offset, ExecutedGTID: c.ExecutedGTID, StartStatement: c.StartStatement}
+		ExecutedFile: c.Executed.File, ExecutedPosition: c.Executed.Offset, ExecutedGTID: c.ExecutedGTID, StartStatement: c.StartStatement, StartReceiver: c.StartReceiver}
 	if c.ApplierRunning {
 		out.Applier = "running"
 		if c.Until.Condition != "" {
@@ -165,6 +191,14 @@ func statusChannelOf(c overview.Channel) StatusChannel {
 
 func statusPauseOf(p overview.Pause) StatusPause {
 	return StatusPause{Pause: p.ID, RunID: p.Run, Replica: p.Replica, Channel: p.Channel, OpenedAt: timeOf(p.At), State: string(p.State), StartStatement: p.StartStatement}
+}
+
+func statusRepairOf(r overview.Repair) StatusRepair {
+	return StatusRepair{RunID: r.Run, Replica: r.Replica, Journal: r.Journal, OpenedAt: timeOf(r.At), Groups: r.Groups, Running: r.Held}
+}
+
+func statusRecoveryOf(r overview.Recovery) StatusRecovery {
+	return StatusRecovery{RunID: r.Run, Replica: r.Replica, Channel: r.Channel, ErrorNumber: r.ErrorNumber, Error: r.Error, Journal: r.Journal, OpenedAt: timeOf(r.At), Running: r.Held}
 }
 
 // WriteStatusJSON writes the status as one indented JSON object. It fails only where w does.

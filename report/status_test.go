@@ -27,7 +27,7 @@ func seenChannel(state overview.State, change func(*replication.Status)) overvie
 	if change != nil {
 		change(&status)
 	}
-	return overview.Channel{Status: status, State: state, StartStatement: "START SLAVE '" + status.Channel + "' SQL_THREAD"}
+	return overview.Channel{Status: status, State: state, StartStatement: "START SLAVE '" + status.Channel + "' SQL_THREAD", StartReceiver: "START SLAVE '" + status.Channel + "' IO_THREAD"}
 }
 
 func stopApplier(s *replication.Status) { s.ApplierRunning, s.Lag = false, nil }
@@ -51,12 +51,17 @@ func statuses() map[string]StatusRun {
 		s.Channel, s.Delay = "b", time.Hour
 		s.Until = replication.Until{Condition: "Master", Position: replication.Position{File: "bin.000009", Offset: 4}}
 	})
+	silent := seenChannel(overview.ReceiverStopped, func(s *replication.Status) { s.ReceiverState, s.Lag = replication.Stopped, nil })
 	return map[string]StatusRun{
 		"replicating": {Seen: good},
 		"paused":      {Seen: &overview.Overview{At: began, Source: seenServer(source, 1), Replicas: []overview.Server{paused}, Pauses: []overview.Pause{seenPause(replica1, overview.PauseLives)}}},
 		"broken": {Seen: &overview.Overview{At: began, Source: seenServer(source, 1, failed), Replicas: []overview.Server{
-			seenServer(replica1, 2, seenChannel(overview.ApplierStopped, stopApplier)), seenServer(replica2, 3, delayed), seenServer("127.0.0.1:3310", 4), unread},
-			Pauses: []overview.Pause{seenPause(replica1, overview.PauseStands), seenPause("127.0.0.1:9", overview.PauseUnknown)}, Problems: []string{"journal x was changed"}}},
+			seenServer(replica1, 2, seenChannel(overview.ApplierStopped, stopApplier)), seenServer("127.0.0.1:3311", 5, silent), seenServer(replica2, 3, delayed), seenServer("127.0.0.1:3310", 4), unread},
+			Pauses: []overview.Pause{seenPause(replica1, overview.PauseStands), seenPause("127.0.0.1:9", overview.PauseUnknown)},
+			Repairs: []overview.Repair{{Run: "20260102-030405-7f3a", Replica: replica1, Journal: "/state of mine/journal/20260102-030405-7f3a.jsonl", At: began, Groups: 1},
+				{Run: "20260102-030405-aaaa", Replica: "/run/b.sock", Journal: "b.jsonl", At: began, Groups: 2}, {Run: "20260102-030405-bbbb", Replica: replica2, Held: true}},
+			Recoveries: []overview.Recovery{{Run: "20260102T030405Z-CCCCCC", Replica: replica1, Channel: "we\x1bst", ErrorNumber: 1032, Error: "Can't find record\x1b[2J", Journal: "/state/a b.jsonl", At: began},
+				{Run: "20260102T030405Z-DDDDDD", Replica: replica2, ErrorNumber: 1062, Held: true}}, Problems: []string{"journal x was changed"}}},
 		"unread":      {Seen: &overview.Overview{At: began, Source: seenServer(source, 1), Replicas: []overview.Server{unread}}},
 		"failed":      {Err: errors.New("cannot connect to u@tcp(127.0.0.1:3306)"), Source: source},
 		"interrupted": {Signal: syscall.SIGTERM, Source: source},

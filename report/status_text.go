@@ -3,9 +3,11 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"trueup/internal/overview"
+	"trueup/replication"
 )
 
 // WriteStatusText writes the status for a person to read. It fails only where w does.
@@ -22,6 +24,8 @@ func WriteStatusText(w io.Writer, s Status, options TextOptions) error {
 			t.statusServer("replica", replica)
 		}
 		t.statusPauses(s.Pauses)
+		t.statusRepairs(s.loneRepairs())
+		t.statusRecoveries(s.Recoveries)
 	}
 	if len(s.Warnings) > 0 {
 		t.heading("Warnings")
@@ -99,6 +103,10 @@ func (t *textPrinter) statusChannel(c StatusChannel) {
 		t.prose(6, "    It stands at %s:%d. To start it:", showName(c.ExecutedFile), c.ExecutedPosition)
 		t.printf("      %s\n", showName(c.StartStatement))
 	}
+	if c.Receiver == replication.Stopped.String() && c.ReceiverError == "" {
+		t.prose(6, "    Its receiver was stopped. To start it:")
+		t.printf("      %s\n", showName(c.StartReceiver))
+	}
 }
 
 // pauseWords say what is known of an open pause.
@@ -125,5 +133,58 @@ func (t *textPrinter) statusPauses(pauses []StatusPause) {
 		if overview.PauseState(p.State) == overview.PauseStands {
 			t.printf("      %s\n", showName(p.StartStatement))
 		}
+	}
+}
+
+// loneRepairs leaves out those of recoveries that are open themselves: going on with the recovery settles both, and other advice would be in its way.
+func (s Status) loneRepairs() (lone []StatusRepair) {
+	for _, repair := range s.Repairs {
+		if !slices.ContainsFunc(s.Recoveries, func(r StatusRecovery) bool { return r.Journal == repair.Journal && r.RunID == repair.RunID }) {
+			lone = append(lone, repair)
+		}
+	}
+	return lone
+}
+
+func (t *textPrinter) statusRepairs(repairs []StatusRepair) {
+	if len(repairs) == 0 {
+		return
+	}
+	t.heading("Repairs that journals leave open")
+	for _, r := range repairs {
+		opened := ""
+		if r.OpenedAt != nil {
+			opened = " on " + r.OpenedAt.Format("2006-01-02 15:04:05 UTC")
+		}
+		if r.Running {
+			t.prose(4, "  %s, by run %s%s: it is running", showName(r.Replica), showName(r.RunID), opened)
+			continue
+		}
+		t.prose(4, "  %s, by run %s%s: it died, and its journal leaves open what became of %s. Repair again to go on, or undo all that it did:",
+			showName(r.Replica), showName(r.RunID), opened, count(r.Groups, "transaction", "transactions"))
+		t.printf("      %s\n", undoCommand(r.Journal, r.Replica))
+	}
+}
+
+func (t *textPrinter) statusRecoveries(recoveries []StatusRecovery) {
+	if len(recoveries) == 0 {
+		return
+	}
+	t.heading("Recoveries that journals leave open")
+	for _, r := range recoveries {
+		opened, channel := "", ""
+		if r.OpenedAt != nil {
+			opened = " on " + r.OpenedAt.Format(timeLayout)
+		}
+		if r.Channel != "" {
+			channel = ", channel " + showName(r.Channel)
+		}
+		about := fmt.Sprintf("%s%s, by run %s%s, of error %d", showName(r.Replica), channel, showName(r.RunID), opened, r.ErrorNumber)
+		if r.Running {
+			t.prose(4, "  %s: it is running", about)
+			continue
+		}
+		t.prose(4, "  %s: it was not brought to its end. To go on, with the same servers:", about)
+		t.printf("      trueup recover --continue %s\n", shellWord(r.Journal))
 	}
 }

@@ -49,6 +49,13 @@ func (c *Catalog) key(database, table string) tableName {
 	return tableName{database, table}
 }
 
+// HasInAnyCase tells whether there is a table of that name, whatever its letter case: on a replica that folds names it is the source's.
+func (c *Catalog) HasInAnyCase(database, name string) bool {
+	return slices.ContainsFunc(c.Tables, func(t *Table) bool {
+		return strings.EqualFold(t.Database, database) && strings.EqualFold(t.Name, name)
+	})
+}
+
 // Table finds a table by name, comparing names as this server does.
 func (c *Catalog) Table(database, name string) (*Table, bool) {
 	t, ok := c.index[c.key(database, name)]

@@ -97,6 +97,28 @@ add_mysql56() {
 	rm -rf "$work"
 }
 
+# add_encryption ROOT puts MariaDB's plugin for keys in a file into a system's tree, for encrypted logs. Its package has far more than that, and is not
+# installed; without the plugin one test is skipped, and says so.
+add_encryption() {
+	local root=$1 plugin=usr/lib/mysql/plugin/file_key_management.so
+	as_root chroot "$root" sh -c "cd /tmp && apt-get update -q && apt-get download -q mariadb-server &&
+		dpkg-deb --fsys-tarfile mariadb-server_*.deb | tar -xC / ./$plugin; rm -f mariadb-server_*" >"$apt_log" 2>&1 || true
+	[ -e "$root/$plugin" ] || { tail -n 5 "$apt_log" >&2; say "goes on without MariaDB's plugin file_key_management"; }
+}
+
+# bootstrap ROOT SUITE PACKAGES ARCHIVE installs a system. An archive that is renewed while it is read from, or does not answer for a moment, is
+# read from again.
+bootstrap() {
+	local root=$1 suite=$2 packages=$3 archive=$4 try
+	for try in 1 2 3; do
+		as_root debootstrap --variant=minbase --include="$packages" "$suite" "$root" "$archive" >"$apt_log" 2>&1 && return
+		tail -n 8 "$apt_log" >&2
+		as_root find "$root" -xdev -mindepth 1 -delete
+		[ "$try" = 3 ] || sleep 20
+	done
+	return 1
+}
+
 # build IMAGE SUITE PACKAGES
 build() {
 	local image=$1 suite=$2 packages=$3 root archive
@@ -113,12 +135,12 @@ build() {
 	say "building $prefix/$image from Debian $suite (about a minute, once)"
 	root=$(mktemp -d)
 	local failed=
-	if ! as_root debootstrap --variant=minbase --include="$packages" "$suite" "$root" "$archive" >"$apt_log" 2>&1; then
-		tail -n 8 "$apt_log" >&2
+	if ! bootstrap "$root" "$suite" "$packages" "$archive"; then
 		failed=1
 	elif [ "$image" = mysql:5.6 ] && ! add_mysql56 "$root"; then
 		failed=1
 	else
+		[[ $image != mariadb:* ]] || add_encryption "$root"
 		as_root rm -rf "$root"/var/cache/apt "$root"/var/lib/apt/lists "$root"/usr/share/doc "$root"/usr/share/man "$root"/usr/share/locale
 		as_root tar -C "$root" --one-file-system -c . |
 			docker import --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' - "$prefix/$image" >/dev/null || failed=1

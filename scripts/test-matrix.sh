@@ -28,7 +28,7 @@ export TESTCONTAINERS_HOST_OVERRIDE=${TESTCONTAINERS_HOST_OVERRIDE:-127.0.0.1}
 run() {
 	local rows=$1
 	shift
-	REQUIRE_SERVERS=1 TRUEUP_TEST_IMAGES=$rows ../bin/integration.test -test.timeout "${TEST_TIMEOUT:-60m}" "$@"
+	REQUIRE_SERVERS=1 TRUEUP_TEST_IMAGES=$rows ../bin/integration.test -test.timeout "${TEST_TIMEOUT:-70m}" "$@"
 }
 
 # With TRUEUP_MATRIX_LOCAL=once (.ci/run), the row that is the same server as this machine's own, on which make test runs every test,

@@ -10,9 +10,9 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// mostPacketBytes bounds one packet either way. A row or a statement may hold a value of 64 MB (LONGBLOB under
+// MostPacket bounds one packet either way. A row or a statement may hold a value of 64 MB (LONGBLOB under
 // the default max_allowed_packet of MySQL), twice that where it is written in hex, and its frame.
-const mostPacketBytes = 256 << 20
+const MostPacket = 256 << 20
 
 // driverConfig is the endpoint as the driver takes it. It reads certificate files; a file that cannot be read
 // or used is an error that names it.
@@ -23,7 +23,7 @@ func (e Endpoint) driverConfig() (*mysql.Config, error) {
 	config.Net = e.Network
 	config.Addr = e.Address
 	config.Timeout = e.connectTimeout()
-	config.MaxAllowedPacket = mostPacketBytes
+	config.MaxAllowedPacket = MostPacket
 	config.CheckConnLiveness = false // sessions are never taken from a pool
 	config.Logger = &mysql.NopLogger{}
 	config.DialFunc = dialWire
@@ -41,35 +41,40 @@ func (e Endpoint) driverConfig() (*mysql.Config, error) {
 }
 
 // configureTLS sets what the endpoint's TLS mode asks for.
-func (e Endpoint) configureTLS(config *mysql.Config) error {
+func (e Endpoint) configureTLS(config *mysql.Config) (err error) {
+	config.TLS, err = e.ownTLS()
+	config.AllowFallbackToPlaintext = config.TLS != nil && e.tlsMode() == TLSPreferred
+	return err
+}
+
+// ownTLS is what the endpoint's TLS mode asks for; nil: no TLS.
+func (e Endpoint) ownTLS() (*tls.Config, error) {
 	mode := e.tlsMode()
 	if mode == TLSOff {
-		return nil
+		return nil, nil
 	}
 	own := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: e.TLS.ServerName, InsecureSkipVerify: mode != TLSVerify}
 	if mode == TLSVerify && e.Network == "unix" && own.ServerName == "" {
-		return fmt.Errorf("%s: TLS mode verify on a socket needs the name in the server's certificate: add tls-server-name", e.Address)
+		return nil, fmt.Errorf("%s: TLS mode verify on a socket needs the name in the server's certificate: add tls-server-name", e.Address)
 	}
 	if e.TLS.CAFile != "" {
 		pool, err := readCertificates(e.TLS.CAFile)
 		if err != nil {
-			return fmt.Errorf("%s: %w", e.Address, err)
+			return nil, fmt.Errorf("%s: %w", e.Address, err)
 		}
 		own.RootCAs = pool
 	}
 	if (e.TLS.CertFile == "") != (e.TLS.KeyFile == "") {
-		return fmt.Errorf("%s: a client certificate needs both tls-cert and tls-key", e.Address)
+		return nil, fmt.Errorf("%s: a client certificate needs both tls-cert and tls-key", e.Address)
 	}
 	if e.TLS.CertFile != "" {
 		pair, err := tls.LoadX509KeyPair(e.TLS.CertFile, e.TLS.KeyFile)
 		if err != nil {
-			return fmt.Errorf("%s: client certificate %s with key %s: %w", e.Address, e.TLS.CertFile, e.TLS.KeyFile, err)
+			return nil, fmt.Errorf("%s: client certificate %s with key %s: %w", e.Address, e.TLS.CertFile, e.TLS.KeyFile, err)
 		}
 		own.Certificates = []tls.Certificate{pair}
 	}
-	config.TLS = own
-	config.AllowFallbackToPlaintext = mode == TLSPreferred
-	return nil
+	return own, nil
 }
 
 // tlsMode resolves a mode that was not given, and drops encryption nobody asked for on a local socket.

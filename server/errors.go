@@ -22,6 +22,15 @@ func ErrorNumber(err error) (uint16, bool) {
 	return 0, false
 }
 
+// ErrorText is what the server says of an error, without the statement that it is about; the error's own text where no server gave it.
+func ErrorText(err error) string {
+	var fromServer *mysql.MySQLError
+	if errors.As(err, &fromServer) {
+		return fromServer.Error()
+	}
+	return err.Error()
+}
+
 func hasNumber(err error, numbers ...uint16) bool {
 	number, ok := ErrorNumber(err)
 	return ok && slices.Contains(numbers, number)

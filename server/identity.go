@@ -10,7 +10,8 @@ import (
 // identityQuery reads everything in one row, because a server's sql_select_limit may still be in force. Either
 // family takes the line of the other for a comment: MariaDB skips the versions 50700 to 99999 in executable
 // comments, MySQL skips /*M! (https://mariadb.com/kb/en/comment-syntax/). Not every MariaDB has server_uid; asking
-// information_schema for it is no error where it is missing, but is where the server's max_join_size is tiny.
+// information_schema for it is no error where it is missing, but is where the server's max_join_size is tiny. MySQL 5.6 has a
+// server_uuid too, but no comment that MariaDB would not execute: it is asked for that when its version is known.
 const identityQuery = `/*M!100102 SET STATEMENT sql_big_selects = 1 FOR */ SELECT VERSION() AS version, @@version_comment AS version_comment, @@server_id AS server_id,
 @@hostname AS hostname, @@port AS port, @@datadir AS datadir, CONNECTION_ID() AS connection_id
 /*M!100000 , (SELECT GLOBAL_VALUE FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_NAME = 'SERVER_UID') AS uuid */
@@ -42,6 +43,12 @@ func (s *Session) readIdentity(ctx context.Context) (Identity, error) {
 	}
 	if s.id, err = strconv.ParseUint(record.Text("connection_id"), 10, 64); err != nil {
 		return Identity{}, s.wrap(err, identityQuery)
+	}
+	if identity.Flavor == MySQL && identity.Version.AtLeast(5, 6, 0) && !identity.Version.AtLeast(5, 7, 0) {
+		if record, err = s.One(ctx, "SELECT @@server_uuid AS uuid"); err != nil {
+			return Identity{}, err
+		}
+		identity.UUID = record.Text("uuid")
 	}
 	return identity, nil
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // ThreadState is what a connection of the server is doing, as its process list names it ("User sleep"); false when there
-// is no such connection. An account sees its own connections; those of others take PROCESS.
+// is no such connection, or the server has Lost it. An account sees its own connections; those of others take PROCESS.
 func (s *Session) ThreadState(ctx context.Context, id uint64) (state string, found bool, err error) {
 	if s.server.identity.Flavor == MySQL {
 		return s.threadShown(ctx, id)
@@ -27,11 +27,20 @@ func (s *Session) threadShown(ctx context.Context, id uint64) (state string, fou
 	}
 	wanted := strconv.FormatUint(id, 10)
 	for _, record := range records {
-		if record.Text("Id") == wanted {
+		if record.Text("Id") == wanted && !s.Lost(record) {
 			return record.Text("State"), true, nil
 		}
 	}
 	return "", false, nil
+}
+
+// Lost tells whether MySQL 5.6 has lost a connection, as SHOW PROCESSLIST shows it: one that is killed between two looks at its socket waits on a
+// closed one until wait_timeout, "Killed", and does nothing any more (seen in one of fifty such kills): no statement, for two seconds at least.
+func (s *Session) Lost(shown Record) bool {
+	const patience = 2
+	seconds, err := strconv.Atoi(shown.Text("Time"))
+	return s.server.identity.Flavor == MySQL && !s.server.identity.Version.AtLeast(5, 7, 0) &&
+		err == nil && seconds >= patience && shown.Text("Command") == "Killed" && shown.Text("Info") == ""
 }
 
 // Kill ends a connection of the server (KILL CONNECTION) through a control session of its own. A connection

@@ -22,6 +22,25 @@ type Identity struct {
 	DataDir     string
 }
 
+// Matches tells whether other is what this server says of itself later. MariaDB makes its server_uid at every start from the
+// port and the first network card (https://mariadb.com/kb/en/server-system-variables/#server_uid): a container that is
+// restarted and gets another address has another one, and is the same server still.
+func (i Identity) Matches(other Identity) bool {
+	if i.Flavor == MariaDB {
+		i.UUID = other.UUID
+	}
+	return i == other
+}
+
+// Remains tells whether other is this server at any later time, upgraded since perhaps.
+func (i Identity) Remains(other Identity) bool {
+	if i.Flavor != other.Flavor || i.ServerID != other.ServerID {
+		return false
+	}
+	place := i.Hostname == other.Hostname && i.Port == other.Port && i.DataDir == other.DataDir
+	return i.UUID != "" && i.UUID == other.UUID || place && (i.Flavor == MariaDB || i.UUID == other.UUID)
+}
+
 // IdentityChangedError is returned by Session when the address now leads to another server than the one that
 // was opened: a proxy, a reader endpoint, a failover. Retrying does not help; the run has to start over.
 type IdentityChangedError struct {
@@ -193,7 +212,7 @@ func (s *Session) prepareFor(ctx context.Context, options SessionOptions) error 
 	if err != nil {
 		return err
 	}
-	if now != s.server.identity {
+	if !s.server.identity.Matches(now) {
 		return &IdentityChangedError{Address: s.server.Address(), Was: s.server.identity, Now: now}
 	}
 	return s.applySettings(ctx, options)

@@ -16,6 +16,11 @@ type SessionOptions struct {
 	// Reader makes the session fit for reading rows to compare: stored bytes instead of converted text
 	// (character_set_results=NULL), no binary logging where the account may switch it off.
 	Reader bool
+	// Writer makes the session fit for changing rows on a replica: nothing is logged to the binary log (else opening it fails),
+	// READ COMMITTED, no foreign key checks, stored bytes in results.
+	Writer bool
+	// Logged is a Writer whose changes are logged, each statement as it is (binlog_format=STATEMENT, REPEATABLE READ).
+	Logged bool
 	// Reopens is for a session that only reads, one statement at a time, and keeps nothing on the server: when its connection is lost
 	// (KILL, a network), Records and Repeat open it anew and ask again. Transactions, settings, locks and Exec are not for it.
 	Reopens bool
@@ -57,7 +62,20 @@ func (s *Session) Exec(ctx context.Context, query string, args ...any) error {
 		return s.wrap(sql.ErrConnDone, query)
 	}
 	_, err := s.conn.ExecContext(ctx, query, args...)
-	return s.wrap(err, query)
+	return s.wrap(orEnd(ctx, err), query)
+}
+
+// Change runs one statement that changes rows and returns how many it changed.
+func (s *Session) Change(ctx context.Context, statement string) (rows int64, err error) {
+	if s.conn == nil {
+		return 0, s.wrap(sql.ErrConnDone, statement)
+	}
+	result, err := s.conn.ExecContext(ctx, statement)
+	if err != nil {
+		return 0, s.wrap(orEnd(ctx, err), statement)
+	}
+	rows, err = result.RowsAffected()
+	return rows, s.wrap(err, statement)
 }
 
 // Record is one row of a result with its column names, for statements whose columns depend on flavor and version.
@@ -112,7 +130,7 @@ func (s *Session) Repeat(ctx context.Context, read func() error) error {
 	for try := 0; try < mostReopened && s.options.Reopens && IsConnectionLost(err); try++ {
 		fresh, openErr := s.server.Session(ctx, s.options)
 		if openErr != nil {
-			return err
+			return orEnd(ctx, err)
 		}
 		_ = s.Close()
 		*s = *fresh
@@ -127,7 +145,7 @@ func (s *Session) records(ctx context.Context, query string, args ...any) ([]Rec
 	}
 	rows, err := s.conn.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, s.wrap(err, query)
+		return nil, s.wrap(orEnd(ctx, err), query)
 	}
 	defer rows.Close()
 	names, err := rows.Columns()
@@ -146,7 +164,7 @@ func (s *Session) records(ctx context.Context, query string, args ...any) ([]Rec
 		}
 		records = append(records, record)
 	}
-	return records, s.wrap(rows.Err(), query)
+	return records, s.wrap(orEnd(ctx, rows.Err()), query)
 }
 
 // One runs a query that returns exactly one row; more or fewer is an error.
@@ -172,6 +190,15 @@ func (s *Session) Close() error {
 	s.conn = nil
 	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, driver.ErrBadConn) {
 		return nil
+	}
+	return err
+}
+
+// orEnd is the context's end instead of a connection that was lost by it: the driver closes the connection then, and says no more than that it is closed where
+// it was about to use it.
+func orEnd(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil && IsConnectionLost(err) {
+		return fmt.Errorf("%w (%w)", ctx.Err(), err)
 	}
 	return err
 }

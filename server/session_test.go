@@ -112,7 +112,16 @@ func TestSessionTimeouts(t *testing.T) {
 	if err != nil || record.Text("w") != "2" || record.Text("l") != "1" {
 		t.Errorf("wait %s s, lock wait %s s, %v", record.Text("w"), record.Text("l"), err)
 	}
-	time.Sleep(3 * time.Second)
+	watching := admin(t)
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		found, err := watching.One(t.Context(), fmt.Sprintf("SELECT COUNT(*) AS n FROM information_schema.PROCESSLIST WHERE ID = %d", s.ID()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found.Text("n") == "0" {
+			break
+		}
+	}
 	if _, err := s.One(t.Context(), "SELECT 1"); !server.IsConnectionLost(err) {
 		t.Error("after the wait timeout:", err)
 	}
@@ -225,8 +234,9 @@ func TestKill(t *testing.T) {
 	_, endpoint := account(t, "")
 	on := open(t, endpoint)
 	victim := session(t, on, server.SessionOptions{})
-	begin := time.Now()
+	begin, killed := time.Now(), make(chan struct{})
 	time.AfterFunc(200*time.Millisecond, func() {
+		defer close(killed)
 		if err := on.Kill(context.Background(), victim.ID()); err != nil {
 			t.Error(err)
 		}
@@ -234,6 +244,7 @@ func TestKill(t *testing.T) {
 	if err := victim.Exec(t.Context(), "DO SLEEP(20)"); !server.IsConnectionLost(err) || time.Since(begin) > 10*time.Second {
 		t.Errorf("the victim after %v: %v", time.Since(begin), err)
 	}
+	<-killed
 	if err := on.Kill(t.Context(), victim.ID()); err != nil {
 		t.Error("killing what is gone:", err)
 	}

@@ -12,11 +12,14 @@ import (
 // one SET, two where a reader's account may not switch off binary logging.
 func (s *Session) applySettings(ctx context.Context, options SessionOptions) error {
 	assignments := s.commonSettings(options)
-	if options.Reader {
-		assignments = append(assignments, s.isolationSettings("1")...)
+	switch {
+	case options.Writer:
+		assignments = append(assignments, s.writerSettings(options)...)
+	case options.Reader:
+		assignments = append(assignments, s.isolationSettings("REPEATABLE-READ", "1")...)
 		assignments = append(assignments, "character_set_results = NULL")
-	} else {
-		assignments = append(assignments, s.isolationSettings("0")...)
+	default:
+		assignments = append(assignments, s.isolationSettings("REPEATABLE-READ", "0")...)
 		assignments = append(assignments, "character_set_results = utf8mb4")
 	}
 	if options.Reader && s.server.identity.Flavor == MariaDB {
@@ -64,6 +67,11 @@ func (s *Session) commonSettings(options SessionOptions) []string {
 	if s.server.identity.Version.AtLeast(5, 7, 8) {
 		assignments = append(assignments, "max_execution_time = 0")
 	}
+	if s.server.identity.Version.AtLeast(8, 0, 30) {
+		// A server may be told to hide the primary keys that it generates; such a table would look keyless, while its rows are stored, and
+		// replicated, by that key.
+		assignments = append(assignments, "show_gipk_in_create_table_and_information_schema = ON")
+	}
 	return assignments
 }
 
@@ -93,13 +101,23 @@ func mariadbSettings(version Version) []string {
 }
 
 // isolationSettings use the variables' names of the time: MariaDB had the tx_ names until 11.1, MySQL until 5.7.20; 8 dropped them.
-func (s *Session) isolationSettings(readOnly string) []string {
+func (s *Session) isolationSettings(level, readOnly string) []string {
 	prefix := "transaction_"
 	identity := s.server.identity
 	if identity.Flavor == MariaDB && !identity.Version.AtLeast(11, 1, 1) || identity.Flavor == MySQL && !identity.Version.AtLeast(5, 7, 20) {
 		prefix = "tx_"
 	}
-	return []string{prefix + "isolation = 'REPEATABLE-READ'", prefix + "read_only = " + readOnly}
+	return []string{prefix + "isolation = '" + level + "'", prefix + "read_only = " + readOnly}
+}
+
+// writerSettings are those of a session that changes rows.
+func (s *Session) writerSettings(options SessionOptions) []string {
+	level, logged := "READ-COMMITTED", "sql_log_bin = 0"
+	if options.Logged {
+		level, logged = "REPEATABLE-READ", "binlog_format = 'STATEMENT'"
+	}
+	return append(s.isolationSettings(level, "0"), logged, "character_set_results = NULL",
+		"foreign_key_checks = 0", "unique_checks = 1", "innodb_lock_wait_timeout = 2")
 }
 
 // wholeSeconds rounds up to whole seconds, at least one; 0 means the default.

@@ -38,7 +38,7 @@ func (s *Session) Prepare(ctx context.Context, query string) (*Statement, error)
 		return err
 	})
 	if err != nil {
-		return nil, s.wrap(err, query)
+		return nil, s.wrap(orEnd(ctx, err), query)
 	}
 	return statement, nil
 }

@@ -43,7 +43,7 @@ type outcome struct {
 }
 
 // allMutants are the mutants of all rooms.
-var allMutants = slices.Concat(digestMutants, rangeMutants, syncpointMutants, strategyMutants, netMutants)
+var allMutants = slices.Concat(digestMutants, rangeMutants, syncpointMutants, strategyMutants, netMutants, rowsqlMutants, repairMutants, recoveryMutants)
 
 // root is the module's folder: tests run in their package's.
 var root = func() string {

@@ -6,6 +6,16 @@ package mutation
 // since that is built without the overlay.
 var netMutants = []mutant{
 	{
+		name: "an applier whose START was under way is left by the guard", file: "replication/syncpoint/judge.go",
+		edits: []edit{{`p.Stopping || reached() || !p.Ran && p.standsThere(now)`, `p.Stopping || reached()`}},
+		guard: guard{"./replication/syncpoint", "TestJudge"},
+	},
+	{
+		name: "an applier that was seen to run, and was stopped then, is started by the guard", file: "replication/syncpoint/judge.go",
+		edits: []edit{{`!p.Ran && p.standsThere(now)`, `p.standsThere(now)`}},
+		guard: guard{"./replication/syncpoint", "TestJudge"},
+	},
+	{
 		name: "an applier that has run since is started by the guard", file: "replication/syncpoint/judge.go",
 		edits: []edit{{`case !p.Stood.IsZero() && p.standsThere(now) && now.Until == p.ShownUntil:`, `case !p.Stood.IsZero() && now.Until == p.ShownUntil:`}},
 		guard: guard{"./replication/syncpoint", "TestJudge"},

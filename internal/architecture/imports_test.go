@@ -30,6 +30,7 @@ var rooms = [][]string{
 	{"chunker"},
 	{"checksum"},
 	{"check"},
+	{"repair/rowsql"},
 	{"repair"},
 	{"recovery"},
 	{"internal/overview"},
@@ -47,6 +48,8 @@ var testTools = []string{"internal/sandbox", "internal/sandbox/sandboxtest", "in
 // reserved names the libraries that are the business of a few packages only; tests may play any application.
 var reserved = map[string][]string{
 	"github.com/go-mysql-org/go-mysql": {"replication/binlog"},
+	// Only a command asks a person at the terminal.
+	"charm.land": {"internal/cli"},
 	// Others speak to servers through sessions of package server. The demo and the test harness play the
 	// application, which has connections of its own.
 	"github.com/go-sql-driver/mysql": {"server", "internal/demo", "integration"},

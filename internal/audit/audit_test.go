@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -211,6 +212,36 @@ func TestUnwritableJournal(t *testing.T) {
 	}
 }
 
+// TestCreateFile: a journal beside the folder is one like the others, and never replaces a file.
+func TestCreateFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	j, err := CreateFile(path, "run-5", time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record(t, j, "one", "", "")
+	if _, held, err := Read(path, nil); err != nil || !held {
+		t.Errorf("while it is written: held %v, %v", held, err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if found := verify(t, content(t, path)); found.State != Whole || found.Entries != 2 || found.Run != "run-5" {
+		t.Errorf("%+v", found)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	before := content(t, path)
+	if _, err := CreateFile(path, "run-6", time.Now); !errors.Is(err, fs.ErrExist) || !bytes.Equal(content(t, path), before) {
+		t.Errorf("a journal was made over a file: %v", err)
+	}
+	if _, err := CreateFile(filepath.Join(path, "below"), "run-7", time.Now); err == nil {
+		t.Error("a journal was made where there is no folder")
+	}
+}
+
 func TestFolder(t *testing.T) {
 	t.Parallel()
 	folder := testFolder(t)
@@ -240,5 +271,46 @@ func TestFolder(t *testing.T) {
 	}
 	if _, err := folder.Create("run-Ab"); err == nil {
 		t.Error("a journal was made over another one")
+	}
+}
+
+// TestLastingJournals: a journal that somebody may need for an undo is not counted among those that go, for a month.
+func TestLastingJournals(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	folder := testFolder(t)
+	folder.Now, folder.Lasting = func() time.Time { return now }, "undo"
+	for i := range kept + 5 {
+		j, err := folder.Create("run-" + string(rune('A'+i/26)) + string(rune('a'+i%26)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		record(t, j, "other", "", "")
+		if i == 1 || i == 2 {
+			record(t, j, "undo", "u", "")
+		}
+		if i == 2 {
+			record(t, j, "done", "", "u")
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if i == 2 {
+			old := now.Add(-LastingTime)
+			if err := os.Chtimes(j.Path(), old, old); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	paths, err := folder.Journals()
+	if err != nil || len(paths) != kept+1 || !strings.HasSuffix(paths[0], "run-Ab.jsonl") {
+		t.Errorf("%d journals, the first %v, %v", len(paths), paths[0], err)
+	}
+	now = now.Add(LastingTime + time.Hour)
+	if _, err := folder.Create("run-Z"); err != nil {
+		t.Fatal(err)
+	}
+	if paths, err = folder.Journals(); err != nil || len(paths) != kept || strings.HasSuffix(paths[0], "run-Ab.jsonl") {
+		t.Errorf("a month later: %d journals, the first %v, %v", len(paths), paths[0], err)
 	}
 }

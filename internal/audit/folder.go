@@ -1,8 +1,11 @@
 package audit
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,7 +20,13 @@ import (
 type Folder struct {
 	Path string
 	Now  func() time.Time
+	// Lasting is a kind of entries that somebody may need later: a journal with one stays for LastingTime after it was last written, however
+	// many others there are; but no longer for leaving such an entry open. Empty: there is none.
+	Lasting string
 }
+
+// LastingTime is how long a journal with a lasting entry stays at least.
+const LastingTime = 30 * 24 * time.Hour
 
 const (
 	suffix = ".jsonl"
@@ -35,18 +44,27 @@ func (f Folder) Create(run string) (*Journal, error) {
 	if err := os.MkdirAll(f.Path, 0o700); err != nil {
 		return nil, fmt.Errorf("making the folder for journals: %w", err)
 	}
-	file, err := os.OpenFile(filepath.Join(f.Path, run+suffix), os.O_RDWR|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o600)
+	journal, err := CreateFile(filepath.Join(f.Path, run+suffix), run, f.Now)
+	if err != nil {
+		return nil, err
+	}
+	f.prune()
+	return journal, nil
+}
+
+// CreateFile makes a journal at a path where nothing is yet, locked, for its owner's eyes only.
+func CreateFile(path, run string, now func() time.Time) (*Journal, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("making the journal: %w", err)
 	}
 	if err := lock(file, syscall.LOCK_EX); err != nil {
 		return nil, errors.Join(fmt.Errorf("locking the journal %s: %w", file.Name(), err), file.Close(), os.Remove(file.Name()))
 	}
-	if err := syncFolder(f.Path); err != nil {
+	if err := syncFolder(filepath.Dir(path)); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	f.prune()
-	return &Journal{file: file, run: run, now: f.Now, open: map[string]bool{}}, nil
+	return &Journal{file: file, run: run, now: now, open: map[string]bool{}}, nil
 }
 
 // syncFolder makes a new name durable.
@@ -142,8 +160,40 @@ func (f Folder) prune() {
 	}
 	slices.Sort(paths)
 	for _, path := range paths[:len(paths)-kept] {
-		if found, held, err := Read(path, nil); err == nil && !held && found.State != Changed && len(found.Left) == 0 {
+		if f.lasts(path) {
+			continue
+		}
+		if found, held, err := Read(path, nil); err == nil && !held && found.State != Changed && !f.leavesOpen(found) {
 			_ = os.Remove(path)
+		}
+	}
+}
+
+// leavesOpen tells whether something has to be undone; what lasts only may be, and its time is over.
+func (f Folder) leavesOpen(found Summary) bool {
+	return slices.ContainsFunc(found.Left, func(left Entry) bool { return f.Lasting == "" || left.Kind != f.Lasting })
+}
+
+// lasts tells whether a journal is too young to be removed for what it holds. It reads no further than to the first such entry: there
+// may be much in it.
+func (f Folder) lasts(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil || f.Lasting == "" || f.Now().Sub(info.ModTime()) >= LastingTime {
+		return false
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return true // nobody knows
+	}
+	defer file.Close()
+	lines := bufio.NewReader(file)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			return !errors.Is(err, io.EOF)
+		}
+		if entry, problem := parseLine(bytes.TrimSuffix(line, []byte("\n"))); problem == nil && entry.Kind == f.Lasting {
+			return true
 		}
 	}
 }

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -69,9 +70,19 @@ func Walk(journal io.Reader, visit func(Entry)) (Summary, error) {
 			s.State, s.Problem = Changed, fmt.Sprintf("line %d: %v", s.Entries+1, problem)
 			return s, nil
 		}
-		s.take(entry, len(line))
+		entry.Length = len(line)
+		s.take(entry)
 		visit(entry)
 	}
+}
+
+// ReadEntry reads the one entry that stands at a place of a journal, as Walk has told it, and proves its own hash.
+func ReadEntry(journal io.ReaderAt, offset int64, length int) (Entry, error) {
+	line := make([]byte, length)
+	if _, err := journal.ReadAt(line, offset); err != nil {
+		return Entry{}, fmt.Errorf("reading the journal: %w", err)
+	}
+	return parseLine(bytes.TrimSuffix(line, []byte("\n")))
 }
 
 // follows tells what is wrong with an entry at its place.
@@ -87,13 +98,13 @@ func (s *Summary) follows(entry Entry) error {
 	return nil
 }
 
-func (s *Summary) take(entry Entry, length int) {
+func (s *Summary) take(entry Entry) {
 	if s.Entries == 0 {
 		s.Run = entry.Run
 	}
 	s.Entries++
 	s.Head = entry.Hash
-	s.goodBytes += int64(length)
+	s.goodBytes += int64(entry.Length)
 	s.Finished = entry.Kind == KindFinished
 	if entry.Closes != "" {
 		s.Left = slices.DeleteFunc(s.Left, func(left Entry) bool { return left.Opens == entry.Closes })
@@ -106,7 +117,10 @@ func (s *Summary) take(entry Entry, length int) {
 func (s *Summary) conclude() {
 	switch {
 	case len(s.Left) > 0:
-		s.State, s.Problem = Open, fmt.Sprintf("%d step(s) were begun and not undone", len(s.Left))
+		s.State, s.Problem = Open, "1 step was begun and not brought to its end"
+		if len(s.Left) > 1 {
+			s.Problem = fmt.Sprintf("%d steps were begun and not brought to their end", len(s.Left))
+		}
 	case !s.Finished:
 		s.State, s.Problem = Open, "it has no end: its process lives or was killed, or somebody cut the file between two lines"
 	default:

@@ -57,9 +57,6 @@ func (e exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 func Main(ctx context.Context, args []string, process Process) int {
 	err := runCommand(ctx, newApp(process), args, process)
 	var exit exitError
-	var usage *usageError
-	var request *check.RequestError
-	var settings *config.UsageError
 	switch {
 	case err == nil:
 		return report.OK
@@ -74,10 +71,18 @@ func Main(ctx context.Context, args []string, process Process) int {
 	if ended {
 		return code
 	}
-	if errors.As(err, &usage) || errors.As(err, &request) || errors.As(err, &settings) {
+	if isUsage(err) {
 		return report.Usage
 	}
 	return report.Failed
+}
+
+// isUsage tells whether an error is that of the command line or its files.
+func isUsage(err error) bool {
+	var usage *usageError
+	var request *check.RequestError
+	var settings *config.UsageError
+	return errors.As(err, &usage) || errors.As(err, &request) || errors.As(err, &settings)
 }
 
 func runCommand(ctx context.Context, app *cli.App, args []string, process Process) error {
@@ -106,7 +111,7 @@ func newApp(process Process) *cli.App {
 		Writer:                    process.Out,
 		ErrWriter:                 process.Err,
 		ExitErrHandler:            func(*cli.Context, error) {}, // Main decides the exit code
-		Commands:                  []*cli.Command{checkCommand(process), statusCommand(process), auditCommand(process), demoCommand(process), versionCommand(process)},
+		Commands:                  []*cli.Command{checkCommand(process), repairCommand(process), recoverCommand(process), statusCommand(process), auditCommand(process), demoCommand(process), versionCommand(process)},
 	}
 	app.OnUsageError = onUsageError
 	for _, command := range app.Commands {

@@ -190,7 +190,7 @@ func unknownFlag(command *cli.Command, arg string) error {
 // plannedCommands and plannedFlags are those of the published command line that this version does not have yet. They are
 // refused by name, so that nobody takes them for a misspelling.
 var (
-	plannedCommands = []string{"repair", "recover", "runs", "report", "gate", "manifest", "config"}
+	plannedCommands = []string{"runs", "report", "gate", "manifest", "config"}
 	plannedFlags    = map[string][]string{
 		"check": {"allow-long-locks"},
 	}

@@ -24,8 +24,10 @@ type auditOptions struct {
 func auditCommand(process Process) *cli.Command {
 	return &cli.Command{
 		Name:      "audit",
-		Usage:     "verify: prove that a journal is as it was written",
-		UsageText: "trueup audit verify [flags] FILE",
+		Usage:     "verify: prove that a journal is as it was written; show: read it",
+		UsageText: "trueup audit verify|show [flags] FILE",
+		Description: "The journals of checks, repairs and recoveries are in the folder journal of --state-dir; each report names its own. \"trueup help audit verify\" and " +
+			"\"trueup help audit show\" have the flags.",
 		Subcommands: []*cli.Command{{
 			Name:      "verify",
 			Category:  "audit",
@@ -42,7 +44,7 @@ func auditCommand(process Process) *cli.Command {
 			Action: func(c *cli.Context) error {
 				return runAuditVerify(auditOptions{file: c.Args().First(), expectHead: strings.ToLower(c.String("expect-head")), format: c.String("format")}, process.Streams)
 			},
-		}},
+		}, auditShowCommand(process)},
 	}
 }
 
@@ -112,7 +114,10 @@ func (r auditReport) text() string {
 		out.WriteString("  A process that writes it is alive.\n")
 	}
 	for _, left := range r.Left {
-		fmt.Fprintf(&out, "  open: %s, entry %d of %s: %s\n", report.Harmless(left.Kind), left.Sequence, left.Time.Format("2006-01-02 15:04:05 UTC"), report.Harmless(string(left.Data)))
+		fmt.Fprintf(&out, "  open: entry %d of %s: %s\n", left.Sequence, left.Time.Format("2006-01-02 15:04:05 UTC"), report.Harmless(report.EntryTitle(left)))
+	}
+	if len(r.Left) > 0 && !r.ProcessAlive {
+		out.WriteString("  \"trueup status\" says what is to be done about what is open; \"trueup audit show\" shows the entries.\n")
 	}
 	return out.String()
 }

@@ -43,7 +43,7 @@ func checkCommand(process Process) *cli.Command {
 		Usage:       "verify that replicas hold the same data as their source, at a synced position",
 		UsageText:   "trueup check --source DSN [--replica DSN]... [flags]",
 		Description: checkDescription,
-		Flags:       slices.Concat(serverFlags(), filterFlags(), checkFlagsOnly(), throttleFlags(), outputFlags()),
+		Flags:       slices.Concat(serverFlags(), filterFlags(), howFlags(), differenceFlags(), throttleFlags(true), outputFlags()),
 		Action: func(c *cli.Context) error {
 			if c.Bool(selfTestFlag) {
 				options, err := selfTestOptionsFrom(c)
@@ -74,8 +74,11 @@ GRANT that allows it.
 --self-test checks nothing of yours: it starts a private source and replica on this machine, plants known damage on the
 replica, and ends with 0 when the check found exactly that, with 2 when not. It needs mariadbd or Docker.`
 
-func checkFlagsOnly() []cli.Flag {
-	const how = "How to check"
+const howCategory = "How to check"
+
+// howFlags are those of every command that checks.
+func howFlags() []cli.Flag {
+	const how = howCategory
 	return []cli.Flag{
 		&cli.StringFlag{Category: how, Name: "sync", Value: string(check.Until), Usage: "`STRATEGY` to read source and replicas alike: until pauses each applier for moments; lock locks the tables on the source until the replicas have come so far; recheck reads again what differs; none reads at once, where nothing is written; auto takes the first of until, lock, recheck that a replica allows, and says so"},
 		&cli.IntFlag{Category: how, Name: "workers", Value: check.DefaultWorkers(), Usage: "`NUMBER` of chunks compared at once; each takes one connection to every server"},
@@ -85,6 +88,12 @@ func checkFlagsOnly() []cli.Flag {
 		&cli.DurationFlag{Category: how, Name: "sync-max-age", Value: check.DefaultSyncMaxAge, Usage: "`TIME` after which snapshots are replaced by newer ones"},
 		&cli.DurationFlag{Category: how, Name: "lock-timeout", Value: syncpoint.DefaultLockTimeout, Usage: "`TIME` to wait for all read locks on a MySQL source together; then the check fails (MariaDB needs them for --sync lock only)"},
 		&cli.DurationFlag{Category: how, Name: "lock-hold-max", Value: syncpoint.DefaultLockHoldMax, Usage: "`TIME` for which those locks are held at the most; the server ends them also when trueup hangs"},
+	}
+}
+
+func differenceFlags() []cli.Flag {
+	const how = howCategory
+	return []cli.Flag{
 		&cli.IntFlag{Category: how, Name: "max-differences", Value: check.DefaultMaxDifferences, Usage: "`NUMBER` of differing rows that are listed; all are counted"},
 		&cli.StringFlag{Category: how, Name: "differences-file", Usage: "`FILE` that gets every differing row, one JSON object a line"},
 		&cli.BoolFlag{Category: how, Name: selfTestFlag, Usage: "instead of a check of your servers: prove on private ones that planted damage is found; goes with the flags of Output only"},
@@ -156,7 +165,7 @@ func runCheck(ctx context.Context, options checkOptions, process Process) error 
 		return err
 	}
 	request.Source, request.Replicas = *loaded.Source, loaded.Replicas
-	nets, err := cast(&request, loaded.StateDir, process)
+	nets, err := cast("check", &request, loaded.StateDir, process)
 	if err != nil {
 		return err
 	}

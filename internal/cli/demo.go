@@ -15,11 +15,12 @@ import (
 func demoCommand(process Process) *cli.Command {
 	return &cli.Command{
 		Name:      "demo",
-		Usage:     "start a private source and two replicas, damage one, and check them",
+		Usage:     "start a private source and two replicas; damage, check and repair one; stop and recover both",
 		UsageText: "trueup demo [flags]",
 		Description: "Starts three MariaDB servers of its own on free ports in a temporary folder, loads tables of many " +
 			"column types, keeps writing to the source, damages one replica in several ways, runs the check and " +
-			"shows what it found. Needs mariadbd (or Docker) on this machine; touches nothing else and stops " +
+			"shows what it found; then plans the repair, repairs the replica, undoes that and repairs it again. At last it stops each replica by an error of its own, and recovers it: " +
+			"the first by a fix, the second by a skip. Needs mariadbd (or Docker) on this machine; touches nothing else and stops " +
 			"everything it started.",
 		Flags: []cli.Flag{&cli.BoolFlag{Category: "Output", Name: "verbose", Usage: "every table and every listed row, and on standard error a log of what happens"}},
 		Action: func(c *cli.Context) error {
@@ -62,7 +63,14 @@ func runDemo(ctx context.Context, options outputOptions, process Process) (err e
 	if wrong := topology.Judge(result); len(wrong) > 0 {
 		return fmt.Errorf("the check did not find exactly the damage:\n  %s", strings.Join(wrong, "\n  "))
 	}
-	say(process, "\nThe check found exactly the damage, while the source ran %d transactions. Stopping the servers.", transactions)
+	say(process, "\nThe check found exactly the damage, while the source ran %d transactions.", transactions)
+	if err := repairWhileWriting(ctx, topology, process); err != nil {
+		return demoFailed(ctx, process, err)
+	}
+	if err := recoverWhileWriting(ctx, topology, process); err != nil {
+		return demoFailed(ctx, process, err)
+	}
+	say(process, "Stopping the servers.")
 	return nil
 }
 
@@ -73,18 +81,22 @@ func checkWhileWriting(ctx context.Context, topology *demo.Topology, options out
 		return nil, 0, err
 	}
 	say(process, "A writer keeps the source busy. Now: trueup check --source '%s:%s@tcp(%s)/'\n", demo.Account, demo.Password, topology.Source.Address())
-	request := check.DefaultRequest()
-	request.Source = topology.SourceEndpoint()
-	onTerminal := options.onTerminal(process)
-	defer onTerminal.close()
-	request.Pauses, request.Logger = process.Pauses, onTerminal.logger
-	result, err := check.Run(ctx, request, report.Observers(onTerminal.observers...))
-	onTerminal.close()
+	result, err := checkDemo(ctx, topology, options, process)
 	transactions, writeErr := writer.Stop()
 	if err == nil {
 		err = writeErr
 	}
 	return result, transactions, err
+}
+
+// checkDemo checks the demo's servers.
+func checkDemo(ctx context.Context, topology *demo.Topology, options outputOptions, process Process) (*check.Result, error) {
+	request := check.DefaultRequest()
+	request.Source = topology.SourceEndpoint()
+	onTerminal := options.onTerminal(process)
+	defer onTerminal.close()
+	request.Pauses, request.Logger = process.Pauses, onTerminal.logger
+	return check.Run(ctx, request, report.Observers(onTerminal.observers...))
 }
 
 // demoFailed makes an end by signal one, whatever statement it hit.

@@ -34,6 +34,8 @@ type outputOptions struct {
 	verbose      bool
 	progressMode string
 	logFormat    string
+	ofRepair     bool // a check is only the beginning
+	applies      bool // a repair's changes
 }
 
 const outputCategory = "Output"
@@ -85,7 +87,11 @@ func (o outputOptions) onTerminal(process Process) *terminal {
 	t := &terminal{}
 	lines := process.Err
 	if o.showsProgress(process.Err) {
-		t.progress = report.NewProgress(process.Err)
+		if o.ofRepair {
+			t.progress = report.NewRepairProgress(process.Err, o.applies)
+		} else {
+			t.progress = report.NewProgress(process.Err)
+		}
 		lines = t.progress.Beside(process.Err)
 		t.back = process.Notices.through(lines)
 		t.observers = append(t.observers, t.progress)

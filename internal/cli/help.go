@@ -47,7 +47,7 @@ func helpFor(app *cli.App, args []string) (command *cli.Command, asked bool, err
 	return nil, false, nil
 }
 
-// ofGroup is the command of a group that the arguments name, or the first one of it; rest are the arguments after it.
+// ofGroup is the command of a group that the arguments name, or the group itself; rest are the arguments after it.
 func ofGroup(command *cli.Command, args []string) (found *cli.Command, rest []string) {
 	if len(command.Subcommands) == 0 {
 		return command, args
@@ -55,7 +55,7 @@ func ofGroup(command *cli.Command, args []string) (found *cli.Command, rest []st
 	if named, err := subcommandNamed(command, args); err == nil {
 		return named, args[1:]
 	}
-	return command.Subcommands[0], args
+	return command, args
 }
 
 func isHelpFlag(arg string) bool { return arg == "--help" || arg == "-help" || arg == "-h" }
@@ -96,8 +96,18 @@ func writeCommandHelp(out *strings.Builder, command *cli.Command) {
 		}
 		writeParagraph(out, paragraph)
 	}
+	if len(command.Subcommands) > 0 {
+		out.WriteString("Commands:\n")
+		for _, c := range command.Subcommands {
+			writeEntry(out, c.Name, 10, c.Usage)
+		}
+		out.WriteString("\n")
+	}
 	category := "-"
 	for _, flag := range command.Flags {
+		if visible, can := flag.(cli.VisibleFlag); can && !visible.IsVisible() {
+			continue
+		}
 		if c := flag.(cli.CategorizableFlag).GetCategory(); c != category {
 			if category != "-" {
 				out.WriteString("\n")
@@ -211,7 +221,16 @@ func exitCodesOf(command string) []exitCode {
 		codes = []int{report.OK, report.Different, report.Failed, report.Unverified, report.Usage, report.Interrupted, report.Terminated}
 		words = map[int]string{report.OK: "all that was looked at replicates", report.Different: "a server does not replicate: stopped, broken or not connected",
 			report.Failed: "the source could not be reached, or an error ended it", report.Unverified: "a server, a journal or a pause's replica could not be read"}
-	case "audit verify":
+	case "repair":
+		codes = []int{report.OK, report.Different, report.Failed, report.Unverified, report.Usage, report.Interrupted, report.Terminated}
+		words = map[int]string{report.OK: "nothing to repair, or repaired and verified equal; with --undo: all undone",
+			report.Different: "the plan is not empty, differences are left, or the answer was no", report.Failed: "an error ended it: the report says what was done"}
+	case "recover":
+		codes = []int{report.OK, report.Different, report.Failed, report.Unverified, report.Usage, report.Interrupted, report.Terminated}
+		words = map[int]string{report.OK: "nothing to recover from, or past the error and all that was touched verified equal",
+			report.Different: "the replica is still stopped, or rows differ", report.Failed: "a step failed: the report says what was done",
+			report.Unverified: "past the error, and not all that was touched could be compared"}
+	case "audit", "audit verify", "audit show":
 		codes = []int{report.OK, report.Different, report.Failed, report.Unverified, report.Usage}
 		words = map[int]string{report.OK: "the journal is whole: as it was written, up to its end", report.Different: "it was changed, or its head is not the expected one",
 			report.Failed: "it could not be read", report.Unverified: "it has no end, or leaves something open: its process lives or was killed"}

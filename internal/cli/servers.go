@@ -20,10 +20,13 @@ type serverOptions struct {
 	cluster      string
 	defaultsFile string
 	stateDir     string
+	replicasOnly bool // the source is nobody's business
 }
 
+const serverCategory = "Servers"
+
 func serverFlags() []cli.Flag {
-	const servers = "Servers"
+	const servers = serverCategory
 	return []cli.Flag{
 		&cli.StringFlag{Category: servers, Name: "source", Usage: "`DSN` of the source; or " + config.EnvSource},
 		&cli.StringSliceFlag{Category: servers, Name: "replica", Usage: "`DSN` of a replica, repeatable; or " + config.EnvReplicas + ", separated by spaces; without any, replicas are discovered from the source"},
@@ -31,7 +34,7 @@ func serverFlags() []cli.Flag {
 		&cli.StringFlag{Category: servers, Name: "config", Usage: "YAML `FILE` with named clusters"},
 		&cli.StringFlag{Category: servers, Name: "cluster", Usage: "`NAME` of the cluster in --config, where there are several"},
 		&cli.StringFlag{Category: servers, Name: "tls", Usage: "`MODE` for servers whose DSN does not say: preferred, required, verify or off (default preferred)"},
-		&cli.StringFlag{Category: servers, Name: "state-dir", Usage: "`FOLDER` for the journals of pauses (default $XDG_STATE_HOME/trueup, else ~/.local/state/trueup)"},
+		&cli.StringFlag{Category: servers, Name: "state-dir", Usage: "`FOLDER` for the journals of pauses, repairs and recoveries (default $XDG_STATE_HOME/trueup, else ~/.local/state/trueup)"},
 	}
 }
 
@@ -43,7 +46,7 @@ func serverOptionsFrom(c *cli.Context) serverOptions {
 // load merges flags, environment and files, asks for missing passwords on a terminal, and prints warnings.
 func (o serverOptions) load(ctx context.Context, process Process) (config.Config, error) {
 	options := config.Options{Source: o.source, Replicas: o.replicas, TLS: o.tls, ConfigFile: o.configFile, Cluster: o.cluster,
-		DefaultsFile: o.defaultsFile, StateDir: o.stateDir, Getenv: process.Getenv}
+		DefaultsFile: o.defaultsFile, StateDir: o.stateDir, ReplicasOnly: o.replicasOnly, Getenv: process.Getenv}
 	if in, isFile := process.In.(*os.File); isFile {
 		options.Prompt = process.promptOn(config.TerminalPrompt(ctx, in, process.Err))
 	}

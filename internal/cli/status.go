@@ -21,10 +21,10 @@ type statusOptions struct {
 func statusCommand(process Process) *cli.Command {
 	return &cli.Command{
 		Name:      "status",
-		Usage:     "show how a source and its replicas stand, and what checks have left open on them",
+		Usage:     "show how a source and its replicas stand, and what runs have left open on them",
 		UsageText: "trueup status --source DSN [--replica DSN]... [flags]",
 		Description: "Reads, and changes nothing: every channel of the source and its replicas (receiver, applier, lag, delay, errors, UNTIL), " +
-			"the pauses that checks which were killed have left open, and the sessions that wait to start an applier. Without --replica the " +
+			"the pauses, repairs and recoveries that runs which were killed have left open, and the sessions that wait to start an applier. Without --replica the " +
 			"replicas are those the source knows of: one whose receiver stands is not among them.",
 		Flags: append(serverFlags(), statusOutputFlags()...),
 		Action: func(c *cli.Context) error {

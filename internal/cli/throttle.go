@@ -19,12 +19,14 @@ type throttleOptions struct {
 	maxDurationSet bool
 }
 
-func throttleFlags() []cli.Flag {
+// throttleFlags are those of a check; bounded is false for a repair, which --max-duration does not bound: there it is taken only to be refused with
+// the reason, and no help lists it.
+func throttleFlags(bounded bool) []cli.Flag {
 	const category = "Making way for other work"
 	return []cli.Flag{
 		&cli.DurationFlag{Category: category, Name: "max-lag", Usage: "wait, without snapshots, while a replica lags by more than `TIME`, its own delay left out; what cannot be read counts as too much (no limit by default)"},
 		&cli.StringSliceFlag{Category: category, Name: "max-load", Usage: "wait while `VARIABLE=N` of SHOW GLOBAL STATUS, such as Threads_running=25, is higher on the source or a replica (repeatable)"},
-		&cli.DurationFlag{Category: category, Name: "max-duration", Usage: "end the check after `TIME`; what was not compared by then is unverified (no limit by default)"},
+		&cli.DurationFlag{Category: category, Name: "max-duration", Hidden: !bounded, Usage: "end the check after `TIME`; what was not compared by then is unverified (no limit by default)"},
 	}
 }
 

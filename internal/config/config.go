@@ -25,6 +25,8 @@ type Options struct {
 	Cluster      string   // --cluster
 	DefaultsFile string   // --defaults-file
 	StateDir     string   // --state-dir
+	// ReplicasOnly: the command works without the source. One that is named somewhere only lends its user and password.
+	ReplicasOnly bool
 
 	// Getenv reads the environment. nil: os.Getenv.
 	Getenv func(string) string
@@ -34,7 +36,7 @@ type Options struct {
 
 // Config is the servers of a command.
 type Config struct {
-	// Source is never nil after Load.
+	// Source is never nil after Load, unless only replicas were asked for.
 	Source *server.Endpoint
 	// Replicas is empty when none were named: they are to be discovered.
 	Replicas []server.Endpoint
@@ -64,7 +66,7 @@ func Load(options Options) (Config, error) {
 	if l.getenv == nil {
 		l.getenv = os.Getenv
 	}
-	for _, step := range []func() error{l.readFiles, l.findSource, l.findReplicas, l.complete, l.askPasswords, l.refuseDoubles} {
+	for _, step := range []func() error{l.readFiles, l.findSource, l.findReplicas, l.complete, l.forgetSource, l.askPasswords, l.refuseDoubles} {
 		if err := step(); err != nil {
 			return Config{}, err
 		}
@@ -148,6 +150,9 @@ func (l *loader) findSource() error {
 		l.config.Source, l.origin = &endpoint, fromDefaultsFile
 		return nil
 	}
+	if l.options.ReplicasOnly {
+		return nil
+	}
 	return usagef("no source server was named: give --source user@tcp(host:3306)/, set %s, or use --config or --defaults-file", EnvSource)
 }
 
@@ -198,7 +203,10 @@ func (l *loader) warn(format string, args ...any) {
 
 // endpoints are all servers, the source first.
 func (l *loader) endpoints() []*server.Endpoint {
-	all := []*server.Endpoint{l.config.Source}
+	var all []*server.Endpoint
+	if l.config.Source != nil {
+		all = append(all, l.config.Source)
+	}
 	for i := range l.config.Replicas {
 		all = append(all, &l.config.Replicas[i])
 	}
@@ -213,6 +221,9 @@ func (l *loader) complete() error {
 	}
 	l.config.StateDir = firstOf(l.options.StateDir, l.cluster.StateDir)
 	source := l.config.Source
+	if source == nil {
+		source = &server.Endpoint{}
+	}
 	for _, endpoint := range l.endpoints() {
 		endpoint.User = firstOf(endpoint.User, l.client.user, source.User)
 		if endpoint.User == "" {
@@ -228,6 +239,14 @@ func (l *loader) complete() error {
 			endpoint.Password, endpoint.PasswordSet = source.Password, true
 		}
 		l.completeTLS(&endpoint.TLS, mode)
+	}
+	return nil
+}
+
+// forgetSource leaves the source out where it is nobody's business.
+func (l *loader) forgetSource() error {
+	if l.options.ReplicasOnly {
+		l.config.Source = nil
 	}
 	return nil
 }
@@ -298,7 +317,7 @@ func (l *loader) refuseDoubles() error {
 			seen[key] = true
 			continue
 		}
-		if i > 0 && endpoint.Network == l.config.Source.Network && endpoint.Address == l.config.Source.Address {
+		if i > 0 && l.config.Source != nil && endpoint.Network == l.config.Source.Network && endpoint.Address == l.config.Source.Address {
 			return usagef("%s is named as the source and as a replica: comparing a server with itself proves nothing", endpoint.Address)
 		}
 		return usagef("replica %s is named twice", endpoint.Address)

@@ -1,10 +1,13 @@
 package config
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"golang.org/x/term"
 )
@@ -40,4 +43,44 @@ func TerminalPrompt(ctx context.Context, in *os.File, out io.Writer) func(string
 			return "", ctx.Err()
 		}
 	}
+}
+
+// TerminalConfirm asks on a terminal for a yes; anything else that is typed is a no. It is nil when in is no terminal. When ctx ends while
+// it waits it returns the context's error; its reader then waits on.
+func TerminalConfirm(ctx context.Context, in *os.File, out io.Writer) func(question string) (bool, error) {
+	if !term.IsTerminal(int(in.Fd())) {
+		return nil
+	}
+	return func(question string) (bool, error) {
+		fmt.Fprint(out, question+" [y/N] ")
+		type answer struct {
+			text string
+			err  error
+		}
+		typed := make(chan answer, 1)
+		go func() {
+			text, err := bufio.NewReader(in).ReadString('\n')
+			typed <- answer{text, err}
+		}()
+		select {
+		case a := <-typed:
+			if errors.Is(a.err, io.EOF) { // Ctrl-D: the line has no end yet
+				fmt.Fprintln(out)
+				a.err = nil
+			}
+			return saysYes(a.text), a.err
+		case <-ctx.Done():
+			fmt.Fprintln(out)
+			return false, ctx.Err()
+		}
+	}
+}
+
+// saysYes takes only a plain yes for one.
+func saysYes(answer string) bool {
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return true
+	}
+	return false
 }

@@ -31,8 +31,13 @@ func Start(ctx context.Context) (*Topology, error) {
 	if err != nil {
 		return t, err
 	}
-	if err := Execute(ctx, t.Source, sampleData...); err != nil {
+	if err := Execute(ctx, t.Source, append(sampleData, grantRepair)...); err != nil {
 		return t, err
+	}
+	for _, replica := range t.Replicas {
+		if err := Execute(ctx, replica, "SET SESSION sql_log_bin = 0", grantSkip); err != nil {
+			return t, err
+		}
 	}
 	return t, t.WaitCaughtUp(ctx)
 }
@@ -66,6 +71,12 @@ const (
 
 const grantAccount = "GRANT SELECT, PROCESS, BINLOG MONITOR, BINLOG ADMIN, REPLICATION MASTER ADMIN, SLAVE MONITOR, REPLICATION SLAVE ADMIN ON *.* TO '" +
 	Account + "'@'127.0.0.1' IDENTIFIED BY '" + Password + "'"
+
+// grantRepair adds what repairs and recoveries need, of which only a recovery reads the source's log; replicas get it by replication.
+const grantRepair = "GRANT INSERT, UPDATE, DELETE, TRIGGER, REPLICATION SLAVE ON *.* TO '" + Account + "'@'127.0.0.1'"
+
+// grantSkip is for the skip counter, on replicas only: MariaDB lets nobody else set it (REPLICATION SLAVE ADMIN is not enough on 10.11).
+const grantSkip = "GRANT SUPER ON *.* TO '" + Account + "'@'127.0.0.1'"
 
 // SourceEndpoint is the source as the check's account reaches it.
 func (t *Topology) SourceEndpoint() server.Endpoint {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"time"
 )
 
 // Writer keeps the source busy with small transactions on rows that Damage leaves alone: damaged rows that the source
@@ -19,6 +20,9 @@ type Writer struct {
 
 // firstWritten is the first id the writer changes; damage is below it.
 const firstWritten = 10_000
+
+// breath leaves the machine, which is small as a rule, to the others between two transactions.
+const breath = time.Millisecond
 
 // StartWriter starts the writer. Stop it before the source stops.
 func (t *Topology) StartWriter() (*Writer, error) {
@@ -38,6 +42,7 @@ func (t *Topology) StartWriter() (*Writer, error) {
 				return
 			}
 			w.count++
+			time.Sleep(breath)
 		}
 	})
 	return w, nil

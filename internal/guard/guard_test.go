@@ -83,7 +83,11 @@ func TestProcess(t *testing.T) {
 		p := New(func() *os.File { return nil })
 		var failures []string
 		began := time.Now()
-		for range 400 { // more than the pipe takes
+		messages := 400 // more than the pipe takes
+		if part == "" {
+			messages = 40 // less, so that a guard that a busy machine lets wait is not taken for one that hangs
+		}
+		for range messages {
 			for _, err := range []error{p.Watch(endpoint, endpoint, pause), p.Unwatch(pause)} {
 				if err != nil {
 					failures = append(failures, err.Error())

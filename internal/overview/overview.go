@@ -28,12 +28,16 @@ type Overview struct {
 	Source   Server
 	Replicas []Server
 	Pauses   []Pause
-	Problems []string // what could not be read, beside the servers' own errors
+	Repairs  []Repair
+	// Recoveries are those that journals leave open.
+	Recoveries []Recovery
+	Problems   []string // what could not be read, beside the servers' own errors
 }
 
 // Server is one server.
 type Server struct {
 	Address  string
+	Endpoint server.Endpoint // how it was reached, with its secrets; zero where it was not
 	Identity server.Identity // zero where it was not reached
 	Channels []Channel       // none where it replicates from nobody
 	Switches []syncpoint.Switch
@@ -45,6 +49,7 @@ type Channel struct {
 	replication.Status
 	State          State
 	StartStatement string // starts its applier
+	StartReceiver  string // the statement that starts its receiver
 }
 
 // State says of a channel in a word whether it replicates.
@@ -97,21 +102,31 @@ func Read(ctx context.Context, request Request) (*Overview, error) {
 			return nil, err
 		}
 	}
-	o.Replicas = make([]Server, len(endpoints)+len(known))
 	var all sync.WaitGroup
 	all.Go(func() { o.Source = look(ctx, source) })
-	for i, endpoint := range endpoints {
-		all.Go(func() { o.Replicas[i] = lookAt(ctx, endpoint) })
-	}
-	for i, endpoint := range known {
-		o.Replicas[len(endpoints)+i] = Server{Address: endpoint.Address, Err: errors.New("the source knows it, but it was not reached at any address: name it with --replica")}
+	o.Replicas = Look(ctx, endpoints)
+	for _, endpoint := range known {
+		o.Replicas = append(o.Replicas, Server{Address: endpoint.Address, Err: errors.New("the source knows it, but it was not reached at any address: name it with --replica")})
 	}
 	all.Wait()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	o.readPauses(request.Journals)
+	o.readRepairs(request.Journals)
+	o.readRecoveries(request.Journals)
 	return o, nil
+}
+
+// Look reads servers once, at the same time, in their order.
+func Look(ctx context.Context, endpoints []server.Endpoint) []Server {
+	servers := make([]Server, len(endpoints))
+	var all sync.WaitGroup
+	for i, endpoint := range endpoints {
+		all.Go(func() { servers[i] = lookAt(ctx, endpoint) })
+	}
+	all.Wait()
+	return servers
 }
 
 // discover asks the source for its replicas and finds the address at which each answers; unknown are those where none does.
@@ -127,7 +142,7 @@ func (o *Overview) discover(ctx context.Context, source *server.Server) (found, 
 	}
 	o.Problems = append(o.Problems, warnings...)
 	if len(candidates) == 0 {
-		o.Problems = append(o.Problems, fmt.Sprintf("%s has no replicas that it knows of; one whose receiver stands is not known to it: name it with --replica", source.Address()))
+		o.Problems = append(o.Problems, fmt.Sprintf("%s has no replicas that it knows of; one whose receiver stands is not known to it: name it with --replica%s", source.Address(), replication.OwnSources(ctx, session)))
 	}
 	for _, candidate := range candidates {
 		endpoint, reached := reach(ctx, source.Endpoint(), candidate)
@@ -169,7 +184,7 @@ func lookAt(ctx context.Context, endpoint server.Endpoint) Server {
 
 // look reads one server.
 func look(ctx context.Context, opened *server.Server) Server {
-	s := Server{Address: opened.Address(), Identity: opened.Identity()}
+	s := Server{Address: opened.Address(), Endpoint: opened.Endpoint(), Identity: opened.Identity()}
 	session, err := opened.Session(ctx, server.SessionOptions{})
 	if err != nil {
 		s.Err = err
@@ -182,7 +197,7 @@ func look(ctx context.Context, opened *server.Server) Server {
 	s.Err = errors.Join(err, statusErr)
 	for _, status := range statuses {
 		s.Channels = append(s.Channels, Channel{Status: status, State: stateOf(status),
-			StartStatement: replication.StartApplierStatement(s.Identity, status.Channel)})
+			StartStatement: replication.StartApplierStatement(s.Identity, status.Channel), StartReceiver: replication.StartReceiverStatement(s.Identity, status.Channel)})
 	}
 	return s
 }

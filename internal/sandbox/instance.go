@@ -100,9 +100,22 @@ func (i *Instance) initStatements() string {
 	}, "\n") + "\n"
 }
 
+// given are the ports that FreePort has returned, each with the number of the call.
+var given struct {
+	mu    sync.Mutex
+	calls int
+	last  map[int]int
+}
+
+// notAgain is how many other ports are given before one is given again: half of those that there are.
+const notAgain = 6000
+
 // FreePort returns a port that was free a moment ago, below the range from which systems choose the ports of
-// outgoing connections: a restarted server would find its port taken by one of them.
+// outgoing connections: a restarted server would find its port taken by one of them. It is not one that this process
+// was given before (but for those of thousands of calls ago): its server may be down only to be started again.
 func FreePort() (int, error) {
+	given.mu.Lock()
+	defer given.mu.Unlock()
 	var last error
 	for range 50 {
 		var b [2]byte
@@ -110,11 +123,20 @@ func FreePort() (int, error) {
 			return 0, err
 		}
 		port := 20000 + (int(b[0])<<8|int(b[1]))%12000
+		if call, ok := given.last[port]; ok && given.calls-call < notAgain {
+			last = fmt.Errorf("port %d was given before", port)
+			continue
+		}
 		listener, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
 		if err != nil {
 			last = err
 			continue
 		}
+		if given.last == nil {
+			given.last = map[int]int{}
+		}
+		given.calls++
+		given.last[port] = given.calls
 		return port, listener.Close()
 	}
 	return 0, fmt.Errorf("find a free port: %w", last)

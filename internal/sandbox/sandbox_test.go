@@ -122,7 +122,9 @@ func TestStartIsFast(t *testing.T) {
 	start(t, Options{}) // makes the template
 	began := time.Now()
 	i := start(t, Options{})
-	if took := time.Since(began); took > 3*time.Second {
+	// Either takes less than a second. The bounds leave room for a disk that hangs, and are far from what a database made anew, or a server
+	// that does not hear that it is to end, would take.
+	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("starting took %s", took)
 	} else {
 		t.Logf("starting took %s", took)
@@ -131,7 +133,7 @@ func TestStartIsFast(t *testing.T) {
 	if err := i.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(began); took > 2*time.Second {
+	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("stopping took %s", took)
 	}
 	if _, err := os.Stat(i.Dir()); !errors.Is(err, os.ErrNotExist) {
@@ -217,7 +219,19 @@ func TestKillAndRestartKeepData(t *testing.T) {
 	}
 }
 
-// Nothing reserves a port: a server whose port was taken meanwhile says so, and gets it when it is free again.
+// The port of a server that is down for a restart is free, and not to be given to another one.
+func TestFreePortIsGivenOnce(t *testing.T) {
+	seen := map[int]bool{}
+	for range 1000 {
+		port, err := FreePort()
+		if err != nil || seen[port] {
+			t.Fatalf("port %d after %d others: %v", port, len(seen), err)
+		}
+		seen[port] = true
+	}
+}
+
+// Nothing reserves a port against other processes: a server whose port was taken meanwhile says so, and gets it when it is free again.
 func TestRestartWaitsForItsPort(t *testing.T) {
 	t.Parallel()
 	i := start(t, Options{})

@@ -73,7 +73,7 @@ func (s *stepper) tell(change func(*Pause)) {
 
 // stands notes where the applier stands.
 func (s *stepper) stands(status replication.Status) {
-	s.stoppedAt = status.Executed
+	s.stoppedAt, s.stood = status.Executed, status
 	s.tell(func(p *Pause) {
 		p.Stood, p.StoodGTID, p.ShownUntil = status.Executed, status.ExecutedGTID, status.Until
 	})

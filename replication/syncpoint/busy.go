@@ -14,6 +14,7 @@ import (
 // young. It is part of catching up, whose time limit ctx has.
 func (s *stepper) awaitBetween(ctx context.Context) error {
 	var last replication.Position
+	var received string // by GTID, when first looked at
 	for polls := 0; ; polls++ {
 		status, err := s.status(ctx)
 		if err != nil && ctx.Err() == nil {
@@ -22,6 +23,18 @@ func (s *stepper) awaitBetween(ctx context.Context) error {
 		if err == nil {
 			if err := s.refuseUnfit(status); err != nil {
 				return err
+			}
+			if status.SeveralDomains() { // one of them may be in the middle of a long transaction while the others go on
+				if received == "" {
+					received = status.ReceivedGTID
+				}
+				if between, err := status.HasExecuted(s.replica.Server.Identity(), received); err != nil || between {
+					return err
+				}
+				if sleep(ctx, 2*pollInterval) == nil {
+					continue
+				}
+				return s.refuseBusy(status.Executed)
 			}
 			moved := polls > 0 && status.Executed != last
 			if moved || status.Executed.Compare(status.Received) >= 0 {
@@ -35,8 +48,12 @@ func (s *stepper) awaitBetween(ctx context.Context) error {
 			last = status.Executed
 		}
 		if sleep(ctx, 2*pollInterval) != nil {
-			return s.refuse(Busy, nil, "its applier was in the middle of a long transaction or statement behind %s, which did not end within %v (--sync-timeout)",
-				last, s.options.Timeout)
+			return s.refuseBusy(last)
 		}
 	}
+}
+
+func (s *stepper) refuseBusy(at replication.Position) error {
+	return s.refuse(Busy, nil, "its applier was in the middle of a long transaction or statement behind %s, which did not end within %v (--sync-timeout)",
+		at, s.options.Timeout)
 }

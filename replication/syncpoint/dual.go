@@ -39,6 +39,8 @@ type back struct {
 
 var errWaiting = errors.New("transactions in its log wait for a semi-synchronous replica, and are not visible yet")
 
+var errSlowDomain = errors.New("the source executes several domains in parallel, and is behind in one of them")
+
 const (
 	// returnPatience is how long the pause is drawn out for the source to execute what the replica wrote itself. MySQL's parallel
 	// appliers say every 300 ms only how far they are (replica_checkpoint_period).
@@ -140,6 +142,16 @@ func (s *stepper) noteReturn(ctx context.Context) error {
 				return errWaiting
 			}
 		}
+		if err == nil && !busy && status.SeveralDomains() { // before which transactions of a slow domain may be left out
+			gtid, gtidErr := s.log.gtidAt(ctx, status.Executed)
+			if gtidErr != nil {
+				return gtidErr
+			}
+			has, hasErr := status.HasExecuted(s.back.session.Server().Identity(), gtid)
+			if busy, err = !has, hasErr; busy && time.Since(began) > returnPatience {
+				return errSlowDomain
+			}
+		}
 		if err != nil || !busy || time.Since(began) > returnPatience {
 			return err
 		}
@@ -179,19 +191,21 @@ func (s *stepper) proveReturns(ctx context.Context, reader *server.Session, end 
 	return nil
 }
 
-// same is places.same for this replica: where the source replicates from it, its own transactions count for nothing.
+// same is places.same for this replica: transactions that it ignores count for nothing.
 func (s *stepper) same(ctx context.Context, a, b replication.Position) (bool, error) {
-	if same, err := s.places.same(ctx, a, b); err != nil || same || s.back == nil {
+	return s.places.sameFor(ctx, a, b, s.ignores)
+}
+
+// sameFor tells whether two positions are one place for a replica that ignores transactions of certain origins (see replication.Status.Ignores).
+// Its position may lie before or behind them, with the same rows; MariaDB leaves it before them when it stops at an UNTIL behind them.
+func (p *places) sameFor(ctx context.Context, a, b replication.Position, ignores func(serverID string) bool) (bool, error) {
+	if same, err := p.same(ctx, a, b); err != nil || same || a.IsZero() || b.IsZero() {
 		return same, err
-	}
-	if a.IsZero() || b.IsZero() {
-		return false, nil
 	}
 	if a.Compare(b) > 0 {
 		a, b = b, a
 	}
-	own := serverID(s.replica.Server)
-	others, err := s.places.written(ctx, a, b, func(id string) bool { return id != own })
+	others, err := p.written(ctx, a, b, func(id string) bool { return !ignores(id) })
 	return !others && err == nil, err
 }
 
@@ -203,8 +217,12 @@ func (p *places) written(ctx context.Context, from, to replication.Position, ori
 	if from.IsZero() || to.IsZero() {
 		return false, errors.New("nothing of it was executed yet")
 	}
-	for looked := 0; looked < mostReturning && from.Compare(to) < 0; looked += returnsAtOnce {
-		events, err := p.events(ctx, from, returnsAtOnce)
+	atOnce := eventsAtOnce // most callers find what they look for at once
+	for looked := 0; looked < mostReturning && from.Compare(to) < 0; looked += atOnce {
+		if looked > 0 {
+			atOnce = returnsAtOnce
+		}
+		events, err := p.events(ctx, from, atOnce)
 		if err != nil {
 			return false, fmt.Errorf("looking for transactions between %s and %s: %w", from, to, err)
 		}
@@ -212,7 +230,7 @@ func (p *places) written(ctx context.Context, from, to replication.Position, ori
 		if err != nil || found || reached {
 			return found, err
 		}
-		if len(events) == returnsAtOnce {
+		if len(events) == atOnce {
 			continue
 		}
 		next, err := p.nextFile(ctx, from, to)

@@ -137,7 +137,7 @@ func (s *stepper) hasPassed(ctx context.Context, status replication.Status, targ
 		}
 		return s.isAt(ctx, status, target)
 	}
-	return s.hasExecuted(ctx, status, target, replication.GTIDSet.Contains)
+	return s.hasExecuted(ctx, status, target)
 }
 
 // noteFollowers puts the followers into every epoch: for the locked tables they are all the same.

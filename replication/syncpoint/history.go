@@ -17,10 +17,10 @@ func (s *stepper) proveHistory(ctx context.Context, flavor server.Flavor, epoch 
 	if err != nil {
 		return err
 	}
-	if s.back != nil {
-		ofSource = replication.WithoutServer(ofSource, s.replica.Server.Identity().ServerID)
-	}
 	agree, err := histories(flavor, ofSource, epoch.Replicas[s.number].GTID)
+	if err == nil && !agree { // what it ignores is not in its position
+		agree, err = histories(flavor, s.stood.WithoutIgnored(s.replica.Server.Identity(), ofSource), epoch.Replicas[s.number].GTID)
+	}
 	if err != nil || agree {
 		return err
 	}
@@ -28,31 +28,50 @@ func (s *stepper) proveHistory(ctx context.Context, flavor server.Flavor, epoch 
 		epoch.Position, ofSource, epoch.Replicas[s.number].GTID)
 }
 
-// isAt tells whether an applier that reports the status is exactly at the target. Where the server's position can be out of
-// date the GTIDs decide: reading those of the target makes the source read its log from the file's beginning.
+// isAt tells whether an applier that reports the status is exactly at the target. Where the server's position says little
+// the GTIDs decide: reading those of the target makes the source read its log from the file's beginning.
 func (s *stepper) isAt(ctx context.Context, status replication.Status, target replication.Position) (bool, error) {
 	same, err := s.same(ctx, status.Executed, target)
-	if err != nil || same && !status.Inferred || !status.SeveralDomains() {
+	if err != nil || !status.SeveralDomains() {
 		return same, err
 	}
-	return s.hasExecuted(ctx, status, target, replication.GTIDSet.AgreesOn)
+	if same && !status.Inferred { // it has executed nothing beyond the target; but of a slow domain not all before it either
+		return s.hasExecuted(ctx, status, target)
+	}
+	return s.agreesOn(ctx, status, target)
 }
 
-// hasExecuted holds what a MariaDB replica has executed against the GTIDs of a target; false where those are not known.
-func (s *stepper) hasExecuted(ctx context.Context, status replication.Status, target replication.Position, holds func(executed, ofTarget replication.GTIDSet) bool) (bool, error) {
-	text, err := s.gtidOf(ctx, target)
-	if err != nil || text == "" {
+// hasExecuted tells by the GTIDs whether a MariaDB replica has executed everything before a target. Where nothing with a GTID is there
+// its position tells.
+func (s *stepper) hasExecuted(ctx context.Context, status replication.Status, target replication.Position) (bool, error) {
+	ofTarget, err := s.gtidOf(ctx, target)
+	if err != nil {
 		return false, err
+	}
+	if ofTarget == "" {
+		return s.same(ctx, status.Executed, target)
+	}
+	return status.HasExecuted(s.replica.Server.Identity(), ofTarget)
+}
+
+// agreesOn tells by the GTIDs whether a MariaDB replica has executed everything before a target, and nothing behind it.
+func (s *stepper) agreesOn(ctx context.Context, status replication.Status, target replication.Position) (bool, error) {
+	text, err := s.gtidOf(ctx, target)
+	if err != nil {
+		return false, err
+	}
+	if text = status.WithoutIgnored(s.replica.Server.Identity(), text); text == "" {
+		return false, nil
 	}
 	ofTarget, err := replication.ParseGTIDSet(server.MariaDB, text)
 	if err != nil {
 		return false, err
 	}
 	executed, err := replication.ParseGTIDSet(server.MariaDB, status.ExecutedGTID)
-	return err == nil && holds(executed, ofTarget), err
+	return err == nil && executed.AgreesOn(ofTarget), err
 }
 
-// gtidOf is the GTID position of a target, without what the replica has written itself.
+// gtidOf is the GTID position of a target, "" where it is not known.
 func (s *stepper) gtidOf(ctx context.Context, target replication.Position) (string, error) {
 	ofTarget, known := s.gtids[target]
 	if !known {
@@ -62,7 +81,7 @@ func (s *stepper) gtidOf(ctx context.Context, target replication.Position) (stri
 		}
 		s.gtids[target] = ofTarget
 	}
-	return replication.WithoutServer(ofTarget, s.replica.Server.Identity().ServerID), nil
+	return ofTarget, nil
 }
 
 // gtidAt is the GTID position of the log at a place; see replication.GTIDAt.

@@ -25,12 +25,13 @@ const fresh = time.Second
 // is ours only where nobody else can have started the applier since:
 //
 //   - the server still shows the UNTIL with which we started it last (every START replaces that), and it stands at the target,
-//     or a STOP of ours was on its way;
+//     or a STOP of ours was on its way, or it stands where it did before: the server shows the UNTIL of a START before the thread is there,
+//     and whoever died in that START, or was killed for it, has started it all the same (seen on 5.6 and 9.7);
 //   - or it stands exactly where it stood when we last saw it stand, under the same UNTIL;
 //   - or we were stopping it for the first time, no longer than fresh ago, and never saw it stand. Where that was longer ago
 //     (this machine or its processes stood still), the switch, which is due within seconds, is waited for and has the last word.
 //
-// Where the position may be out of date (replication.Status.SeveralDomains) a standstill under our UNTIL is always taken for ours,
+// Where the position may be out of date (replication.Status.SeveralDomains, IgnoresUntold) a standstill under our UNTIL is always taken for ours,
 // as the run itself does.
 //
 // Somebody who starts and stops it again while nothing is written on the source leaves no trace; it is then started.
@@ -38,7 +39,7 @@ const fresh = time.Second
 func (p Pause) judge(now replication.Status, age time.Duration, same func(a, b replication.Position) bool) (action, string) {
 	ourUntil := !p.Target.IsZero() && now.Until.Condition != "" && now.Until.Position == p.Target
 	reached := func() bool {
-		return now.SeveralDomains() || now.Executed.Compare(p.Target) >= 0 || same(now.Executed, p.Target)
+		return now.SeveralDomains() || now.IgnoresUntold() || now.Executed.Compare(p.Target) >= 0 || same(now.Executed, p.Target)
 	}
 	switch {
 	case now.ApplierRunning && now.Until.Condition == "":
@@ -53,7 +54,7 @@ func (p Pause) judge(now replication.Status, age time.Duration, same func(a, b r
 		return leave, "it was stopped by an error: " + now.ApplierError.String()
 	case p.Left:
 		return leave, "somebody else had stopped it"
-	case ourUntil && (p.Stopping || reached()):
+	case ourUntil && (p.Stopping || reached() || !p.Ran && p.standsThere(now)):
 		return makeRun, ""
 	case ourUntil:
 		return leave, fmt.Sprintf("somebody else stopped it at %s, on its way to %s", now.Executed, p.Target)

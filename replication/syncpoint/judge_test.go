@@ -28,6 +28,7 @@ func TestJudge(t *testing.T) {
 	stopping := Pause{Stopping: true}
 	stood := Pause{Stopping: true, Stood: at(10)}
 	stepping := Pause{Stood: at(10), Target: at(20)}
+	seen := Pause{Stood: at(10), Target: at(20), Ran: true}
 	stoppingThere := Pause{Stood: at(10), Target: at(20), Stopping: true}
 	stoodThere := Pause{Stood: at(20), ShownUntil: until(20), Target: at(20)}
 	nextStep := Pause{Stood: at(20), ShownUntil: until(20), Target: at(30)}
@@ -60,6 +61,8 @@ func TestJudge(t *testing.T) {
 		"has run since":                              {stood, standing(11), leave, "has started it since", 0},
 		"was run with UNTIL since":                   {stood, with(standing(10), until(10)), leave, "has started it since", 0},
 		"step not yet begun":                         {stepping, standing(10), makeRun, "", 0},
+		"step begun, the thread not yet there":       {stepping, with(standing(10), until(20)), makeRun, "", 0},
+		"seen to run, and stopped where it stood":    {seen, with(standing(10), until(20)), leave, "on its way to b.1:20", 0},
 		"step not begun, and has run":                {stepping, standing(20), leave, "has started it since", 0},
 		"at the target":                              {stepping, with(standing(20), until(20)), makeRun, "", 0},
 		"at another name of the target":              {stepping, with(standing(19), until(20)), makeRun, "", 0},

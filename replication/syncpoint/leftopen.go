@@ -22,7 +22,7 @@ type OpenPause struct {
 	journal string
 }
 
-// OpenPauses reads every journal of a folder. problems are journals that cannot be read or are not as they were written:
+// OpenPauses reads every journal of a folder, of long ones that came to their end only that. problems are journals that cannot be read or are not as they were written:
 // whether they leave a pause open is not known.
 func OpenPauses(folder audit.Folder) (open []OpenPause, problems []string, err error) {
 	paths, err := folder.Journals()
@@ -30,6 +30,9 @@ func OpenPauses(folder audit.Folder) (open []OpenPause, problems []string, err e
 		return nil, nil, err
 	}
 	for _, path := range paths {
+		if audit.LeavesNothing(path) {
+			continue
+		}
 		stood := map[string]replication.Position{}
 		found, held, err := audit.Read(path, func(entry audit.Entry) {
 			var paused pausedRecord
@@ -61,7 +64,8 @@ func OpenPauses(folder audit.Folder) (open []OpenPause, problems []string, err e
 
 // Concerns tells whether the pause is of that server and channel.
 func (o OpenPause) Concerns(identity server.Identity, channel string) bool {
-	return o.Flavor == identity.Flavor.String() && o.ServerID == identity.ServerID && o.ServerUUID == identity.UUID &&
+	return o.Flavor == identity.Flavor.String() && o.ServerID == identity.ServerID &&
+		(o.ServerUUID == identity.UUID || identity.Flavor == server.MariaDB) && // see server.Identity.Matches
 		o.Hostname == identity.Hostname && o.Port == identity.Port && o.DataDir == identity.DataDir && o.Channel == channel
 }
 

@@ -24,6 +24,7 @@ type opening struct {
 	epochOf  []*Epoch        // of reader i
 	blocked  time.Duration   // how long writers of the checked tables had to wait
 	locking  *locking
+	executed string // by GTID, of a MySQL source; see noteExecuted
 	point    *Point
 
 	notRestarted error // names the replicas whose applier could not be started again
@@ -45,7 +46,7 @@ func newOpening(source *server.Server, replicas []Replica, options Options) *ope
 }
 
 func (o *opening) run(ctx context.Context) error {
-	most := 2*o.options.Timeout*time.Duration(1+o.depth) + stepGrace // catching up and stepping have the timeout each
+	most := 2*o.options.Timeout*time.Duration(1+o.depth) + stepGrace + o.options.HoldMax // catching up and stepping have the timeout each
 	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("making a sync point took longer than %v", most))
 	defer cancel()
 	if err := o.openSessions(ctx); err != nil {
@@ -196,7 +197,7 @@ func (o *opening) pauseStepResume(ctx context.Context) error {
 			if sourceErr != nil {
 				return sourceErr
 			}
-			return s.stepThrough(ctx, o.epochOf)
+			return s.stepThrough(ctx, o.epochOf, o.readers)
 		})
 	}()
 	sourceErr = protect(func() error {

@@ -43,6 +43,10 @@ type Options struct {
 	Guard      Guard
 	Logger     *slog.Logger
 	FirstEpoch int // number of the first epoch; 0: 1
+	// Held, where it is set, is called for each replica that is stepped (Until) while its applier stands exactly at the last epoch, in
+	// the replica's own goroutine; its ctx ends after HoldMax. The applier runs again when it returns, whatever it did.
+	Held    func(ctx context.Context, number int, held Held)
+	HoldMax time.Duration
 
 	// Tables are locked on the source, all within LockTimeout and for at most LockHoldMax: on MySQL while the snapshots are opened;
 	// on MariaDB only where a replica's strategy is Lock; there until its snapshots are open too. 0: DefaultLockTimeout, DefaultLockHoldMax.

@@ -51,7 +51,7 @@ func (r *rescue) attempt(ctx context.Context, endpoint server.Endpoint) (end Pau
 		return end, err
 	}
 	defer r.replica.Close()
-	if now := r.replica.Identity(); now != r.pause.Identity {
+	if now := r.replica.Identity(); !r.pause.Identity.Matches(now) {
 		return end, &server.IdentityChangedError{Address: endpoint.Address, Was: r.pause.Identity, Now: now}
 	}
 	if r.control, err = r.replica.Session(ctx, server.SessionOptions{}); err != nil {
@@ -72,7 +72,7 @@ func (r *rescue) settle(ctx context.Context) (PauseEnd, error) {
 	if err != nil {
 		return end, err
 	}
-	act, why := r.pause.judge(status, time.Since(r.pause.Told), func(a, b replication.Position) bool { return r.same(ctx, a, b) })
+	act, why := r.pause.judge(status, time.Since(r.pause.Told), func(a, b replication.Position) bool { return r.same(ctx, a, b, status) })
 	if act == await {
 		armed, err := r.armed(ctx)
 		if err == nil && len(armed) > 0 {
@@ -84,6 +84,7 @@ func (r *rescue) settle(ctx context.Context) (PauseEnd, error) {
 	}
 	switch act {
 	case onItsWay:
+		r.pause.Ran = true
 		return end, errOnItsWay
 	case leave, await:
 		end.How, end.Why = EndLeft, why
@@ -173,7 +174,7 @@ func (r *rescue) ours(ctx context.Context, sessions []uint64) ([]uint64, error) 
 	var left []uint64
 	for _, record := range records {
 		id, err := strconv.ParseUint(record.Text("Id"), 10, 64)
-		if err == nil && record.Text("User") == r.replica.Endpoint().User && slices.Contains(sessions, id) {
+		if err == nil && record.Text("User") == r.replica.Endpoint().User && slices.Contains(sessions, id) && !r.control.Lost(record) {
 			left = append(left, id)
 		}
 	}
@@ -182,7 +183,7 @@ func (r *rescue) ours(ctx context.Context, sessions []uint64) ([]uint64, error) 
 
 // same asks the upstream; where it cannot say, positions in two files are taken for one place: a replica at the end of a
 // file that was rotated is what makes the question.
-func (r *rescue) same(ctx context.Context, a, b replication.Position) bool {
+func (r *rescue) same(ctx context.Context, a, b replication.Position, status replication.Status) bool {
 	upstream, err := server.Open(ctx, r.upstream)
 	if err != nil {
 		return a.File != b.File
@@ -193,6 +194,6 @@ func (r *rescue) same(ctx context.Context, a, b replication.Position) bool {
 		return a.File != b.File
 	}
 	defer session.Close()
-	same, err := SamePlace(ctx, session, a, b)
+	same, err := newPlaces(session).sameFor(ctx, a, b, status.Ignores(r.replica.Identity()))
 	return same || err != nil && a.File != b.File
 }

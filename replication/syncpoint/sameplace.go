@@ -11,6 +11,5 @@ import (
 // the beginning of the next. The session is one on the source. A log that cannot be read from the first position on (purged,
 // or no position of this source) is an error.
 func SamePlace(ctx context.Context, source *server.Session, a, b replication.Position) (bool, error) {
-	known := &places{source: source, heads: map[string]head{}, doubts: map[replication.Position]*doubt{}}
-	return known.same(ctx, a, b)
+	return newPlaces(source).same(ctx, a, b)
 }

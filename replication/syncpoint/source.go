@@ -169,6 +169,9 @@ func (o *opening) openUnderLock(ctx context.Context, notBefore replication.Posit
 	} else {
 		err = o.openAllAt(ctx, position)
 	}
+	if err == nil {
+		err = o.noteExecuted(ctx)
+	}
 	if err != nil {
 		return err
 	}

@@ -42,12 +42,14 @@ type stepper struct {
 	stopped    bool   // we have stopped the applier, or may have
 	pending    uint64 // session whose STOP we did not see end; 0: none
 	stoppedAt  replication.Position
+	stood      replication.Status // when last seen to stand
 	pausedAt   time.Time
 	ran        time.Duration      // on its way to positions since then
 	epochs     []*Epoch           // in which this replica stands
 	followedAt replication.Status // under the lock
 
 	upstream   *stepper // nil: the source
+	channels   int      // of the replica
 	depth      int      // how many replicas lie between the source and this one
 	feeds      bool     // it is the upstream of another
 	bulletin   *bulletin
@@ -56,6 +58,9 @@ type stepper struct {
 	gtids      map[replication.Position]string // of targets, where they were asked for
 	back       *back                           // nil: the source does not replicate from this replica
 	resumeErr  error
+	// sourceExecuted are the GTIDs that a MySQL source had executed when its snapshots were open; see noteExecuted.
+	sourceExecuted string
+	ignores        func(serverID string) bool // as of the last status
 
 	pause     Pause  // what others have to know of it
 	watched   bool   // the guard knows of it
@@ -107,7 +112,9 @@ func (s *stepper) connect(ctx context.Context, workers int, keep func(*server.Se
 		keep(session)
 		s.readers = append(s.readers, session)
 	}
-	return nil
+	statuses, err := replication.ReadStatuses(ctx, s.control)
+	s.channels = len(statuses)
+	return err
 }
 
 func (s *stepper) close() {
@@ -131,7 +138,9 @@ func (s *stepper) closeReaders() {
 }
 
 func (s *stepper) status(ctx context.Context) (replication.Status, error) {
-	return replication.ReadStatus(ctx, s.control, s.replica.Channel)
+	status, err := replication.ReadStatus(ctx, s.control, s.replica.Channel)
+	s.ignores = status.Ignores(s.replica.Server.Identity())
+	return status, err
 }
 
 // catchUp waits until the applier has passed the target, the receiver is connected and no long transaction is being executed, so
@@ -157,7 +166,13 @@ func (s *stepper) awaitTarget(ctx context.Context, target replication.Position) 
 			return err
 		}
 		if status.ReceiverState == replication.Running {
-			if !status.Executed.IsZero() && status.Executed.Compare(target) >= 0 {
+			passed := !status.Executed.IsZero() && status.Executed.Compare(target) >= 0
+			if status.SeveralDomains() {
+				if passed, err = s.hasExecuted(ctx, status, target); err != nil {
+					return err
+				}
+			}
+			if passed {
 				return s.refuseBeyond(ctx, status.Executed)
 			}
 			if status.Executed == last { // it may stand at another name of the target; an error says that it does not

@@ -30,6 +30,9 @@ func (s *stepper) pauseApplier(ctx context.Context) error {
 	if err == nil {
 		err = s.refuseUnfit(status)
 	}
+	if err == nil && status.SkipCounter > 0 {
+		err = s.refuse(CannotPause, nil, "its skip counter is %d: somebody is about to skip a transaction, of another channel perhaps; this applier is not stopped, since starting it would use the counter up and lose a transaction of this one. Where it was left behind, set it to 0", status.SkipCounter)
+	}
 	if err != nil {
 		return err
 	}
@@ -121,7 +124,7 @@ func (s *stepper) leave() {
 }
 
 // stepThrough takes the stopped applier to each position in turn and opens a snapshot there for each reader.
-func (s *stepper) stepThrough(ctx context.Context, epochOf []*Epoch) error {
+func (s *stepper) stepThrough(ctx context.Context, epochOf []*Epoch, sources []*sourceReader) error {
 	stepCtx, cancel := context.WithTimeout(ctx, s.timeLimit())
 	defer cancel()
 	var target replication.Position
@@ -145,6 +148,9 @@ func (s *stepper) stepThrough(ctx context.Context, epochOf []*Epoch) error {
 			return err
 		}
 	}
+	if last := len(epochOf) - 1; s.options.Held != nil && last >= 0 {
+		s.hold(ctx, epochOf[last], target, sources[last].session, s.readers[last])
+	}
 	return nil
 }
 
@@ -166,7 +172,7 @@ func (s *stepper) concludeEpoch(ctx context.Context, epoch *Epoch, target replic
 
 // stepTo takes the stopped applier, which stands at stoppedAt, to the target and returns when it is stopped again.
 func (s *stepper) stepTo(ctx context.Context, target replication.Position) error {
-	if there, err := s.same(ctx, s.stoppedAt, target); err != nil || there {
+	if there, err := s.isAt(ctx, s.stood, target); err != nil || there {
 		return err
 	}
 	if s.stoppedAt.Compare(target) > 0 {
@@ -195,10 +201,14 @@ func (s *stepper) runTo(ctx context.Context, target replication.Position) error 
 			return s.stoodStill(ctx, status, target)
 		}
 		there := status.Executed.Compare(target) >= 0
-		if !there && status.Executed == last && polls%lookInterval == 0 {
-			if there, err = s.isAt(ctx, status, target); err != nil {
-				return err
-			}
+		switch {
+		case there && status.SeveralDomains():
+			there, err = s.hasExecuted(ctx, status, target)
+		case !there && status.Executed == last && polls%lookInterval == 0:
+			there, err = s.isAt(ctx, status, target)
+		}
+		if err != nil {
+			return err
 		}
 		if there {
 			return s.stopApplier(ctx)
@@ -224,6 +234,9 @@ func (s *stepper) stoodStill(ctx context.Context, status replication.Status, tar
 	if status.SeveralDomains() { // it may have passed the target before this, and been stopped there by our UNTIL
 		return s.refuse(NotExact, nil, "its applier stood at %s, which may be out of date, on the way to %s", status.Executed, target)
 	}
+	if status.IgnoresUntold() { // and its position need not count what it ignored
+		return s.refuse(NotExact, nil, "its applier stood at %s on the way to %s; whether only transactions that it ignores lie between is not known", status.Executed, target)
+	}
 	if s.deadMan.mayHaveFired() {
 		return s.firedMeanwhile()
 	}
@@ -234,23 +247,35 @@ func (s *stepper) stoodStill(ctx context.Context, status replication.Status, tar
 // proveExact looks after the snapshots of an epoch were opened whether the applier stands, without error, exactly at
 // the epoch's position: it stood there all the while then, since nobody else's START would leave it standing there.
 func (s *stepper) proveExact(ctx context.Context, epoch *Epoch, target replication.Position) error {
-	status, err := s.status(ctx)
+	status, err := s.proveStands(ctx, target)
+	if err == nil {
+		err = s.proveAlone(ctx, status, target)
+	}
 	if err != nil {
 		return err
-	}
-	exact := !status.ApplierRunning && status.ApplierError.IsZero()
-	if exact {
-		if exact, err = s.isAt(ctx, status, target); err != nil {
-			return err
-		}
-	}
-	if !exact {
-		return s.refuse(NotExact, nil, "its applier should stand at %s and is at %s (running: %v, error: %q)",
-			target, status.Executed, status.ApplierRunning, status.ApplierError)
 	}
 	s.stands(status)
 	s.logger.Debug("the applier stands at the epoch's position", "epoch", epoch.ID, "at", status.Executed.String())
 	epoch.Replicas[s.number] = EpochReplica{Executed: status.Executed, GTID: status.ExecutedGTID, Exact: true}
 	s.epochs = append(s.epochs, epoch)
 	return nil
+}
+
+// proveStands looks whether the applier stands, without error, exactly at the target.
+func (s *stepper) proveStands(ctx context.Context, target replication.Position) (replication.Status, error) {
+	status, err := s.status(ctx)
+	if err != nil {
+		return status, err
+	}
+	exact := !status.ApplierRunning && status.ApplierError.IsZero()
+	if exact {
+		if exact, err = s.isAt(ctx, status, target); err != nil {
+			return status, err
+		}
+	}
+	if !exact {
+		return status, s.refuse(NotExact, nil, "its applier should stand at %s and is at %s (running: %v, error: %q)",
+			target, status.Executed, status.ApplierRunning, status.ApplierError)
+	}
+	return status, nil
 }

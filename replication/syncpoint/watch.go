@@ -9,7 +9,8 @@ import (
 	"trueup/server"
 )
 
-// Recorder is the journal of pauses. Record returns once the entry is on the disk; an applier is not stopped before.
+// Recorder is the journal of pauses. Record returns once the entry is on the disk; an applier is not stopped before. It is called from
+// several goroutines: an entry of which nobody waits any longer may still be on its way.
 type Recorder interface {
 	Record(context.Context, audit.Entry) error
 }
@@ -38,6 +39,8 @@ type Pause struct {
 	ShownUntil replication.Until
 	// Target is the last position to which we have started it; none yet: no position.
 	Target replication.Position
+	// Ran: it was seen to run to the target after our process had died, so that it does not stand because of the START that was under way.
+	Ran bool
 	// Told is when this was so, by the clock of this machine.
 	Told time.Time
 	// Left: somebody else stopped it, so it is not to be started.
