@@ -45,6 +45,7 @@ type containerServer struct {
 	host    string // its name in the topology's network
 	network string
 	args    func(port int, further []string) []string
+	slow    string // the library that makes its threads slow, on this machine; "": none
 
 	port int
 	box  testcontainers.Container
@@ -100,7 +101,8 @@ func (c *containerServer) create(ctx context.Context) (err error) {
 			ExposedPorts:   []string{port.String()},
 			Networks:       []string{"bridge", c.network},
 			NetworkAliases: map[string][]string{c.network: {c.host}},
-			Files:          []testcontainers.ContainerFile{{Reader: bytes.NewReader(c.arguments()), ContainerFilePath: argsFile, FileMode: 0o644}},
+			Files:          c.files(),
+			Env:            c.environment(),
 			HostConfigModifier: func(host *container.HostConfig) {
 				host.PortBindings = network.PortMap{port: {{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: port.Port()}}}
 			},
@@ -108,6 +110,21 @@ func (c *containerServer) create(ctx context.Context) (err error) {
 		Started: true, Logger: log.NewNoopLogger(),
 	})
 	return err
+}
+
+func (c *containerServer) files() []testcontainers.ContainerFile {
+	files := []testcontainers.ContainerFile{{Reader: bytes.NewReader(c.arguments()), ContainerFilePath: argsFile, FileMode: 0o644}}
+	if c.slow != "" {
+		files = append(files, testcontainers.ContainerFile{HostFilePath: c.slow, ContainerFilePath: slowThreadsLibrary, FileMode: 0o755})
+	}
+	return files
+}
+
+func (c *containerServer) environment() map[string]string {
+	if c.slow == "" {
+		return nil
+	}
+	return slowEnvironment(slowThreadsLibrary)
 }
 
 func (c *containerServer) arguments() []byte {

@@ -60,10 +60,18 @@ func (n *Node) unbounded() string {
 }
 
 func (n *Node) startServer(ctx context.Context, role role, network string) error {
+	slow := ""
+	if role.slowThreads {
+		var err error
+		if slow, err = slowThreads(); err != nil {
+			return err
+		}
+	}
 	if n.Row.Local() {
 		instance, err := sandbox.Start(ctx, sandbox.Options{
 			Name: n.hostName(), Runtime: n.Row.runtime, NoBinlog: role.format == "", BinlogFormat: role.format,
 			GTIDDomain: uint32(role.domain), ParallelThreads: role.parallelThreads, Args: role.args,
+			Env: slowEnvironment(slow),
 		})
 		if err == nil {
 			n.Server = instance
@@ -75,7 +83,7 @@ func (n *Node) startServer(ctx context.Context, role role, network string) error
 		return err
 	}
 	n.host = n.hostName()
-	c := &containerServer{docker: d, row: n.Row, host: n.host, network: network, further: role.args,
+	c := &containerServer{docker: d, row: n.Row, host: n.host, network: network, further: role.args, slow: slow,
 		args: func(port int, further []string) []string { return n.Row.programArgs(role, port, further) }}
 	n.Server = c // also when it does not start: it must be removed
 	return c.start(ctx)

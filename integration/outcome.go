@@ -100,6 +100,7 @@ func Main(m *testing.M) int {
 	}
 	code := m.Run()
 	closeDocker()
+	removeSlowThreads()
 	chosen := flag.Lookup("test.run").Value.String() != ""
 	problems := outcomes.print(os.Stdout, rowNames(), !chosen)
 	if os.Getenv("REQUIRE_SERVERS") != "1" {

@@ -13,6 +13,7 @@ type role struct {
 	gtid            bool
 	domain          int // of MariaDB's GTIDs
 	args            []string
+	slowThreads     bool
 }
 
 // programArgs is the command line of a server in a container: small memory, no fsync, otherwise what its makers

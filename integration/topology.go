@@ -42,6 +42,8 @@ type Options struct {
 	// ParallelThreads is slave_parallel_threads or replica_parallel_workers of the replicas. 0: the family's default, which
 	// is none on MariaDB and four on MySQL.
 	ParallelThreads int
+	// SlowThreads lets every new thread of the replicas begin some milliseconds late, as a busy machine does now and then.
+	SlowThreads bool
 	// SourceArgs and ReplicaArgs are further arguments of the server program.
 	SourceArgs, ReplicaArgs []string
 	// SourceWithoutBinlog starts a source that cannot be one; only without replicas.
@@ -175,7 +177,7 @@ func (tp *Topology) start(ctx context.Context) error {
 	for i := range o.replicas() {
 		node := &Node{name: fmt.Sprint("replica ", i), Row: o.ReplicaServer}
 		tp.Replicas = append(tp.Replicas, node)
-		role := role{format: format, gtid: o.GTID, domain: o.replicaDomain(i), parallelThreads: o.ParallelThreads, args: o.ReplicaArgs}
+		role := role{format: format, gtid: o.GTID, domain: o.replicaDomain(i), parallelThreads: o.ParallelThreads, args: o.ReplicaArgs, slowThreads: o.SlowThreads}
 		group.Go(func() error { return node.start(starting, role, network) })
 	}
 	if err := group.Wait(); err != nil {

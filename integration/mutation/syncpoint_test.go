@@ -53,7 +53,7 @@ var syncpointMutants = []mutant{
 	},
 	{
 		name: "the applier stops a transaction late", file: "replication/syncpoint/stepping.go",
-		edits: []edit{{`s.replica.Channel, target); err`, `s.replica.Channel, replication.Position{File: target.File, Offset: target.Offset + 1}); err`}},
+		edits: []edit{{`s.replica.Channel, target)); err`, `s.replica.Channel, replication.Position{File: target.File, Offset: target.Offset + 1})); err`}},
 		guard: guard{"./integration", underLoad},
 	},
 	{

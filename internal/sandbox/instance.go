@@ -156,6 +156,10 @@ func (i *Instance) launch(ctx context.Context) error {
 		args := append(i.runtime.dockerRunArgs(i.folder.path, container), "--entrypoint", i.runtime.binary, i.runtime.image)
 		command = exec.Command(i.runtime.docker, append(args, i.serverArgs()...)...)
 	}
+	command.Env = os.Environ()
+	for name, value := range i.options.Env {
+		command.Env = append(command.Env, name+"="+value)
+	}
 	command.Dir = i.folder.path
 	command.Stdout, command.Stderr = log, log
 	if i.process, err = startProcess(command, container, i.runtime.docker); err != nil {

@@ -23,6 +23,8 @@ type Options struct {
 	ParallelThreads int
 	// Args follow all other arguments of mariadbd and so override them, for example "--read-only=1".
 	Args []string
+	// Env is added to the program's environment; not where it runs in a container.
+	Env map[string]string
 	// Runtime is what to run; nil: what Find finds.
 	Runtime *Runtime
 	// ParentDir is where the server's folder is made. "": the system's temporary folder.

@@ -44,6 +44,7 @@ type rescue struct {
 	control  *server.Session
 	pause    Pause
 	logger   *slog.Logger
+	killed   time.Time // when a session was last killed, which may have been in a START
 }
 
 func (r *rescue) attempt(ctx context.Context, endpoint server.Endpoint) (end PauseEnd, err error) {
@@ -59,6 +60,9 @@ func (r *rescue) attempt(ctx context.Context, endpoint server.Endpoint) (end Pau
 	}
 	defer func() { _ = r.control.Close() }()
 	if err := r.endSessions(ctx, r.pause.Sessions); err != nil {
+		return end, err
+	}
+	if err := letThreadReport(ctx, r.control, r.pause.Channel, r.killed); err != nil {
 		return end, err
 	}
 	return r.settle(ctx)
@@ -111,9 +115,9 @@ func (r *rescue) settle(ctx context.Context) (PauseEnd, error) {
 
 // run makes the applier run without UNTIL.
 func (r *rescue) run(ctx context.Context) error {
-	s := &stepper{replica: Replica{Server: r.replica, Channel: r.pause.Channel}, logger: r.logger, control: r.control}
+	s := &stepper{replica: Replica{Server: r.replica, Channel: r.pause.Channel}, logger: r.logger, control: r.control, startCut: r.killed}
 	err := s.makeRun(ctx)
-	r.control = s.control
+	r.control, r.killed = s.control, s.startCut
 	return err
 }
 
@@ -143,15 +147,19 @@ var errSwitchDue = errors.New("whose standstill it is cannot be told; its switch
 var errSessionStays = errors.New("a killed session is still there: the server waits for its statement")
 
 // endSessions kills sessions of the dead process, of the account that we are as well, and waits until they are gone: until
-// then a STOP or START of theirs may take effect.
+// then a STOP or START of theirs may take effect. One that is in a START is left to end it; see threadPatience.
 func (r *rescue) endSessions(ctx context.Context, sessions []uint64) error {
 	for {
 		left, err := r.ours(ctx, sessions)
 		if err != nil || len(left) == 0 {
 			return err
 		}
-		for _, id := range left {
-			if err := r.control.Exec(ctx, fmt.Sprintf("KILL CONNECTION %d", id)); err != nil && !server.IsUnknownThread(err) {
+		for _, session := range left {
+			if startsApplier(session.statement) {
+				continue
+			}
+			r.killed = time.Now()
+			if err := r.control.Exec(ctx, fmt.Sprintf("KILL CONNECTION %d", session.id)); err != nil && !server.IsUnknownThread(err) {
 				return err
 			}
 		}
@@ -161,9 +169,15 @@ func (r *rescue) endSessions(ctx context.Context, sessions []uint64) error {
 	}
 }
 
+// deadSession is a session of the dead process, and what it executes.
+type deadSession struct {
+	id        uint64
+	statement string
+}
+
 // ours are those of the sessions that the server still has, and that are of our account: a number is used again only
 // after a restart, and may then be anybody's.
-func (r *rescue) ours(ctx context.Context, sessions []uint64) ([]uint64, error) {
+func (r *rescue) ours(ctx context.Context, sessions []uint64) ([]deadSession, error) {
 	if len(sessions) == 0 {
 		return nil, nil
 	}
@@ -171,11 +185,11 @@ func (r *rescue) ours(ctx context.Context, sessions []uint64) ([]uint64, error) 
 	if err != nil {
 		return nil, err
 	}
-	var left []uint64
+	var left []deadSession
 	for _, record := range records {
 		id, err := strconv.ParseUint(record.Text("Id"), 10, 64)
 		if err == nil && record.Text("User") == r.replica.Endpoint().User && slices.Contains(sessions, id) && !r.control.Lost(record) {
-			left = append(left, id)
+			left = append(left, deadSession{id: id, statement: record.Text("Info")})
 		}
 	}
 	return left, nil

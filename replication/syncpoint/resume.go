@@ -20,11 +20,12 @@ func (s *stepper) resume(ctx context.Context) {
 	}
 	s.deadMan = nil
 	defer s.conclude()
+	s.noteFired(armed)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resumeTimeout)
 	defer cancel()
 	if !s.stopped {
 		s.logFailure("disarming the dead man's switch", armed.Disarm(ctx))
-		if armed.fired.Load() { // and may be who stopped the applier, between its STOP and its START
+		if s.noteFired(armed) { // and may be who stopped the applier, between its STOP and its START
 			s.undoFired(ctx)
 		}
 		return
@@ -36,6 +37,7 @@ func (s *stepper) resume(ctx context.Context) {
 	}
 	if err == nil {
 		s.logFailure("disarming the dead man's switch", armed.Disarm(ctx))
+		s.noteFired(armed)
 		// The switch may have been between its STOP and its START when it was ended.
 		err = protect(func() error { return s.makeRun(ctx) })
 	} else if stoppedByError(err) {
@@ -161,12 +163,15 @@ func (s *stepper) startOnce(ctx context.Context) error {
 	if !status.ApplierRunning && !status.ApplierError.IsZero() {
 		return s.refuse(ApplierError, nil, "replication is stopped by an error: %s", status.ApplierError)
 	}
-	if status.ApplierRunning {
-		if err := replication.StopApplier(ctx, s.control, s.replica.Channel); err != nil {
-			return err
-		}
+	if !status.ApplierRunning {
+		err = s.refuseCut()
+	} else {
+		err = replication.StopApplier(ctx, s.control, s.replica.Channel)
 	}
-	if err := replication.StartApplier(ctx, s.control, s.replica.Channel); err != nil {
+	if err != nil {
+		return err
+	}
+	if err := s.noteCut(replication.StartApplier(ctx, s.control, s.replica.Channel)); err != nil {
 		return err
 	}
 	if status, err = s.status(ctx); err != nil {

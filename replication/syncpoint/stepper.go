@@ -39,8 +39,9 @@ type stepper struct {
 	stopping   *server.Session // STOP has a connection of its own: it can hang, and is then cut off
 	readers    []*server.Session
 	deadMan    *deadMan
-	stopped    bool   // we have stopped the applier, or may have
-	pending    uint64 // session whose STOP we did not see end; 0: none
+	stopped    bool      // we have stopped the applier, or may have
+	pending    uint64    // session whose STOP we did not see end; 0: none
+	startCut   time.Time // when a START of ours was cut off, or may have been; see noteCut
 	stoppedAt  replication.Position
 	stood      replication.Status // when last seen to stand
 	pausedAt   time.Time

@@ -181,7 +181,7 @@ func (s *stepper) stepTo(ctx context.Context, target replication.Position) error
 	began := time.Now()
 	defer func() { s.ran += time.Since(began) }()
 	s.tell(func(p *Pause) { p.Target, p.Stopping = target, false })
-	if err := replication.StartApplierUntil(ctx, s.control, s.replica.Channel, target); err != nil {
+	if err := s.noteCut(replication.StartApplierUntil(ctx, s.control, s.replica.Channel, target)); err != nil {
 		return err
 	}
 	return s.runTo(ctx, target)
