@@ -103,6 +103,7 @@ func (n *Node) killStarts(ctx context.Context, what string) int {
 				}
 			}
 		}
+		time.Sleep(time.Millisecond)
 	}
 	return 0
 }
@@ -150,11 +151,13 @@ func dieInStart(t *testing.T, tp *Topology, on *server.Server, looking *server.S
 	target := tp.Source.position(t)
 	tp.Source.Exec(t, "UPDATE db.t SET v = v + 1")
 	pause := syncpoint.Pause{ID: t.Name(), Identity: on.Identity(), Sessions: []uint64{starting.ID()}, Stood: status.Executed, StoodGTID: status.ExecutedGTID,
-		ShownUntil: status.Until, Target: target, Told: time.Now()}
+		ShownUntil: status.Until, Target: target, Starting: true, Told: time.Now()}
 	started := make(chan struct{})
 	go func() {
 		defer close(started)
-		_ = repl.StartApplierUntil(context.WithoutCancel(t.Context()), starting, "", target) // it is killed
+		limited, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), answerLimit)
+		defer cancel()
+		_ = repl.StartApplierUntil(limited, starting, "", target) // it may be killed
 		_ = starting.Close()
 	}()
 	t.Cleanup(func() { <-started })

@@ -222,6 +222,7 @@ func (n *Node) awaitNoProber(t *testing.T) {
 	t.Helper()
 	eventually(t, n.Name()+": no session of ours is left", 20*time.Second, func() (bool, string) {
 		left, err := n.probers(t.Context())
+		left = slices.DeleteFunc(left, n.lingers)
 		return err == nil && len(left) == 0, fmt.Sprint(left, err)
 	})
 }

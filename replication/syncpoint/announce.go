@@ -75,7 +75,7 @@ func (s *stepper) tell(change func(*Pause)) {
 func (s *stepper) stands(status replication.Status) {
 	s.stoppedAt, s.stood = status.Executed, status
 	s.tell(func(p *Pause) {
-		p.Stood, p.StoodGTID, p.ShownUntil = status.Executed, status.ExecutedGTID, status.Until
+		p.Stood, p.StoodGTID, p.ShownUntil, p.Starting = status.Executed, status.ExecutedGTID, status.Until, false
 	})
 }
 

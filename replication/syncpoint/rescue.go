@@ -44,7 +44,7 @@ type rescue struct {
 	control  *server.Session
 	pause    Pause
 	logger   *slog.Logger
-	killed   time.Time // when a session was last killed, which may have been in a START
+	cut      time.Time // when a START was last cut off, or may have been
 }
 
 func (r *rescue) attempt(ctx context.Context, endpoint server.Endpoint) (end PauseEnd, err error) {
@@ -59,32 +59,59 @@ func (r *rescue) attempt(ctx context.Context, endpoint server.Endpoint) (end Pau
 		return end, err
 	}
 	defer func() { _ = r.control.Close() }()
-	if err := r.endSessions(ctx, r.pause.Sessions); err != nil {
+	killed, err := r.endSessions(ctx, r.pause.Sessions)
+	if r.pause.Starting {
+		r.noteCut(killed)
+	}
+	if err != nil {
 		return end, err
 	}
-	if err := letThreadReport(ctx, r.control, r.pause.Channel, r.killed); err != nil {
+	age := time.Since(r.pause.Told)
+	if err := r.letThreadReport(ctx); err != nil {
 		return end, err
 	}
-	return r.settle(ctx)
+	return r.settle(ctx, age)
+}
+
+// noteCut notes a START of the dead process whose end nobody saw: it was cut off when its session was killed, by us or by somebody else before.
+func (r *rescue) noteCut(killed bool) {
+	switch {
+	case killed:
+		r.cut = time.Now()
+	case r.cut.IsZero():
+		r.cut = r.pause.Told
+	}
+}
+
+// letThreadReport waits until the thread of a START that was cut off has reported, or will not any more.
+func (r *rescue) letThreadReport(ctx context.Context) error {
+	for cutOff(r.cut) {
+		status, err := replication.ReadStatus(ctx, r.control, r.pause.Channel)
+		if err != nil || !r.pause.mayComeYet(status) {
+			return err
+		}
+		if err := sleep(ctx, 10*pollInterval); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // settle makes the applier run, or leaves it, and disarms the switch. One whose time had come when it was ended may have
-// stopped the applier and not started it, so that is looked at again.
-func (r *rescue) settle(ctx context.Context) (PauseEnd, error) {
+// stopped the applier and not started it, so that is looked at again. age is how long ago the dead process told the pause.
+func (r *rescue) settle(ctx context.Context, age time.Duration) (PauseEnd, error) {
 	end := PauseEnd{Pause: r.pause.ID, How: EndResumed, By: ByGuard}
+	armed, err := r.armed(ctx) // before the status, or it could have fired in between
+	if err != nil {
+		return end, err
+	}
 	status, err := replication.ReadStatus(ctx, r.control, r.pause.Channel)
 	if err != nil {
 		return end, err
 	}
-	act, why := r.pause.judge(status, time.Since(r.pause.Told), func(a, b replication.Position) bool { return r.same(ctx, a, b, status) })
-	if act == await {
-		armed, err := r.armed(ctx)
-		if err == nil && len(armed) > 0 {
-			err = errSwitchDue
-		}
-		if err != nil {
-			return end, err
-		}
+	act, why := r.pause.judge(status, age, func(a, b replication.Position) bool { return r.same(ctx, a, b, status) })
+	if act == await && len(armed) > 0 {
+		return end, errSwitchDue
 	}
 	switch act {
 	case onItsWay:
@@ -115,9 +142,9 @@ func (r *rescue) settle(ctx context.Context) (PauseEnd, error) {
 
 // run makes the applier run without UNTIL.
 func (r *rescue) run(ctx context.Context) error {
-	s := &stepper{replica: Replica{Server: r.replica, Channel: r.pause.Channel}, logger: r.logger, control: r.control, startCut: r.killed}
+	s := &stepper{replica: Replica{Server: r.replica, Channel: r.pause.Channel}, logger: r.logger, control: r.control, startCut: r.cut}
 	err := s.makeRun(ctx)
-	r.control, r.killed = s.control, s.startCut
+	r.control, r.cut = s.control, s.startCut
 	return err
 }
 
@@ -131,7 +158,11 @@ func (r *rescue) disarm(ctx context.Context) (found bool, err error) {
 	for _, armed := range armed {
 		sessions = append(sessions, armed.Session)
 	}
-	return len(sessions) > 0, r.endSessions(ctx, sessions)
+	killed, err := r.endSessions(ctx, sessions)
+	if killed { // in its START perhaps
+		r.cut = time.Now()
+	}
+	return len(sessions) > 0, err
 }
 
 // armed are the sessions of the pause's switch.
@@ -147,24 +178,24 @@ var errSwitchDue = errors.New("whose standstill it is cannot be told; its switch
 var errSessionStays = errors.New("a killed session is still there: the server waits for its statement")
 
 // endSessions kills sessions of the dead process, of the account that we are as well, and waits until they are gone: until
-// then a STOP or START of theirs may take effect. One that is in a START is left to end it; see threadPatience.
-func (r *rescue) endSessions(ctx context.Context, sessions []uint64) error {
+// then a STOP or START of theirs may take effect. One that is in a START is left to end it; see threadPatience. killed: one was killed.
+func (r *rescue) endSessions(ctx context.Context, sessions []uint64) (killed bool, err error) {
 	for {
 		left, err := r.ours(ctx, sessions)
 		if err != nil || len(left) == 0 {
-			return err
+			return killed, err
 		}
 		for _, session := range left {
 			if startsApplier(session.statement) {
 				continue
 			}
-			r.killed = time.Now()
+			killed = true
 			if err := r.control.Exec(ctx, fmt.Sprintf("KILL CONNECTION %d", session.id)); err != nil && !server.IsUnknownThread(err) {
-				return err
+				return killed, err
 			}
 		}
 		if err := sleep(ctx, pollInterval*2); err != nil {
-			return fmt.Errorf("%s: %w", r.replica.Address(), errSessionStays)
+			return killed, fmt.Errorf("%s: %w", r.replica.Address(), errSessionStays)
 		}
 	}
 }

@@ -123,6 +123,7 @@ func (s *stepper) reconnect(ctx context.Context) error {
 	}
 	_ = s.control.Close()
 	s.control = session
+	s.tell(func(p *Pause) { p.Sessions = append([]uint64{session.ID()}, p.Sessions...) }) // the lost one may live on
 	return nil
 }
 
@@ -171,6 +172,7 @@ func (s *stepper) startOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.tell(func(p *Pause) { p.Starting = true })
 	if err := s.noteCut(replication.StartApplier(ctx, s.control, s.replica.Channel)); err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ var wasNotRunning = []string{"1255", "3084"}
 func (s *stepper) stopApplier(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
-	s.tell(func(p *Pause) { p.Stopping = true })
+	s.tell(func(p *Pause) { p.Stopping, p.Starting = true, false })
 	err := replication.StopApplier(ctx, s.stopping, s.replica.Channel)
 	if _, answered := server.ErrorNumber(err); err != nil && (!answered || server.IsConnectionLost(err)) {
 		s.pending = s.stopping.ID()
@@ -180,7 +180,10 @@ func (s *stepper) stepTo(ctx context.Context, target replication.Position) error
 	}
 	began := time.Now()
 	defer func() { s.ran += time.Since(began) }()
-	s.tell(func(p *Pause) { p.Target, p.Stopping = target, false })
+	if s.deadMan.mayHaveFired() { // and be in a START of its own
+		return s.firedMeanwhile()
+	}
+	s.tell(func(p *Pause) { p.Target, p.Stopping, p.Starting = target, false, true })
 	if err := s.noteCut(replication.StartApplierUntil(ctx, s.control, s.replica.Channel, target)); err != nil {
 		return err
 	}

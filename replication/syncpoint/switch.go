@@ -33,6 +33,7 @@ type deadMan struct {
 // armedSession is one session that will start the applier.
 type armedSession struct {
 	session *server.Session
+	sent    time.Time
 	cut     context.CancelFunc // ends our end of the connection; the server goes on with the packet
 	ended   chan struct{}      // closed when the packet ended: it was killed, it fired, or its connection was cut
 }
@@ -99,21 +100,25 @@ func (d *deadMan) arm(ctx context.Context) (*armedSession, error) {
 		return nil, err
 	}
 	packetCtx, cut := context.WithCancel(context.WithoutCancel(ctx))
-	armed := &armedSession{session: session, cut: cut, ended: make(chan struct{})}
-	sent := time.Now()
+	armed := &armedSession{session: session, sent: time.Now(), cut: cut, ended: make(chan struct{})}
 	go func() {
 		defer close(armed.ended)
 		// The error is that of being killed, or of a server that went away; both end the switch.
 		_ = session.Exec(packetCtx, d.packet())
-		if elapsed(sent) > d.delay-clockSlack {
-			d.fired.Store(true)
-		}
+		d.noteDue(armed)
 	}()
 	if err := d.awaitSleep(ctx, armed); err != nil {
 		return nil, errors.Join(err, d.disarm(context.WithoutCancel(ctx), armed))
 	}
-	d.sent.Store(&sent)
+	d.sent.Store(&armed.sent)
 	return armed, nil
+}
+
+// noteDue notes that the session has fired, or is about to, where its time has come.
+func (d *deadMan) noteDue(armed *armedSession) {
+	if elapsed(armed.sent) > d.delay-clockSlack {
+		d.fired.Store(true)
+	}
 }
 
 // mayHaveFired tells whether the switch's time has come at least once: this process, or its machine, stood still or was too
@@ -211,6 +216,7 @@ func (d *deadMan) disarm(ctx context.Context, armed *armedSession) error {
 	ctx, cancel := context.WithTimeout(ctx, disarmTimeout)
 	defer cancel()
 	defer armed.leave()
+	d.noteDue(armed) // before it is killed, in its START perhaps
 	err := d.withControl(ctx, func(control *server.Session) error {
 		return control.Exec(ctx, fmt.Sprintf("KILL CONNECTION %d", armed.session.ID()))
 	})

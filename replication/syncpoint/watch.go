@@ -33,6 +33,8 @@ type Pause struct {
 	Sessions []uint64
 	// Stopping: a STOP of ours was or is being sent, after the last START of ours.
 	Stopping bool
+	// Starting: a START of ours was or is being sent, and its end was not seen.
+	Starting bool
 	// Stood is where the applier stood when last looked at, and ShownUntil what its status said of UNTIL there.
 	Stood      replication.Position
 	StoodGTID  string
