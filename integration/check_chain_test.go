@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -117,8 +119,10 @@ func checkBrokenChain(t *testing.T, on ServerRow) {
 		t.Fatal(err)
 	}
 	eventually(t, "the chain replicates again", 30*time.Second, func() (bool, string) {
-		err := tp.Replica(1).waitReplicating(t.Context())
-		return err == nil && tp.Replica(0).waitReplicating(t.Context()) == nil, fmt.Sprint(err)
+		limited, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		err := errors.Join(tp.Replica(1).waitReplicating(limited), tp.Replica(0).waitReplicating(limited))
+		return err == nil, fmt.Sprint(err)
 	})
 	requireCodes("the upstream logs no updates", "", "upstream_logs_no_updates")
 	if err := tp.Replica(0).Kill(); err != nil {

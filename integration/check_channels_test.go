@@ -96,7 +96,7 @@ func watchChannel(t *testing.T, replica *Node, channel string) (stop func()) {
 		if err != nil {
 			return err
 		}
-		if status["Slave_SQL_Running"] != "Yes" || status["Slave_IO_Running"] != "Yes" {
+		if status["Slave_SQL_Running"] != "Yes" || status["Slave_IO_Running"] == "No" { // it may connect again
 			return fmt.Errorf("channel %q, which is not checked: applier %s, receiver %s", channel, status["Slave_SQL_Running"], status["Slave_IO_Running"])
 		}
 		return nil
@@ -134,6 +134,10 @@ func repeatUntilStopped(t *testing.T, do func(ctx context.Context) error) (stop 
 func requireChannelsRunning(t *testing.T, replica *Node, count int) {
 	t.Helper()
 	channels := replica.Channels(t)
+	connecting := func(status map[string]string) bool { return status["Slave_IO_Running"] == "Connecting" }
+	for deadline := time.Now().Add(reconnectLimit); slices.ContainsFunc(channels, connecting) && time.Now().Before(deadline); channels = replica.Channels(t) {
+		time.Sleep(20 * time.Millisecond)
+	}
 	if len(channels) != count {
 		t.Errorf("%d channels, want %d", len(channels), count)
 	}

@@ -38,7 +38,7 @@ func checkWithOneLagging(t *testing.T) {
 		}
 	}
 	request := requestFor(tp)
-	request.SyncTimeout = 4 * time.Second // in which the other one has to make each point
+	request.SyncTimeout = 8 * time.Second // in which the other one has to make each point
 	requireOneLags := func(when string, observer check.Observer, other check.Verdict, code int) {
 		t.Helper()
 		result, err := check.Run(t.Context(), request, observer)

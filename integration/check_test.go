@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"trueup/check"
 	"trueup/chunker"
@@ -92,10 +93,16 @@ func differenceTexts(result *check.Result) []string {
 }
 
 // requireReplicating fails when a replica's applier or receiver does not run, or still has an UNTIL.
+// reconnectLimit is how long a receiver may be without its source: one that heard nothing for long, on a machine that stood still, connects again.
+const reconnectLimit = 20 * time.Second
+
 func requireReplicating(t testing.TB, nodes ...*Node) {
 	t.Helper()
 	for _, node := range nodes {
 		status := node.Status(t)
+		for deadline := time.Now().Add(reconnectLimit); status["Slave_IO_Running"] == "Connecting" && time.Now().Before(deadline); status = node.Status(t) {
+			time.Sleep(20 * time.Millisecond)
+		}
 		if status["Slave_SQL_Running"] != "Yes" || status["Slave_IO_Running"] != "Yes" || status["Until_Condition"] != "None" {
 			t.Errorf("%s: applier %s, receiver %s, until %s, error %q", node.Name(), status["Slave_SQL_Running"], status["Slave_IO_Running"],
 				status["Until_Condition"], status["Last_SQL_Error"])

@@ -215,9 +215,10 @@ func occupy(t *testing.T, node *Node, statements int) (release func()) {
 		sessions.Go(func() { node.Value(t, "SELECT GET_LOCK('busy', 60) + RELEASE_LOCK('busy')") })
 	}
 	waiting := "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT GET_LOCK%'"
-	for node.Value(t, waiting) != fmt.Sprint(statements) {
-		time.Sleep(5 * time.Millisecond)
-	}
+	eventually(t, "all statements wait", time.Minute, func() (bool, string) {
+		now := node.Value(t, waiting)
+		return now == fmt.Sprint(statements), now
+	})
 	return sync.OnceFunc(func() {
 		_, err := holder.ExecContext(context.WithoutCancel(t.Context()), "DO RELEASE_LOCK('busy')")
 		if err != nil {

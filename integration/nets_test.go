@@ -238,7 +238,7 @@ func TestCheckFrozen(t *testing.T) {
 func checkFrozen(t *testing.T, on ServerRow) {
 	v, _ := newVictim(t, on)
 	check, guard := v.frozen(standing)
-	t.Logf("the applier ran again %v after the check was frozen", v.awaitRunning(10*time.Second).Round(time.Millisecond))
+	t.Logf("the applier ran again %v after the check was frozen", v.awaitRunning(30*time.Second).Round(time.Millisecond))
 	_ = check.Process.Signal(syscall.SIGCONT)
 	time.Sleep(200 * time.Millisecond)
 	_ = check.Process.Signal(syscall.SIGTERM)
@@ -392,12 +392,12 @@ func frozenWithLock(t *testing.T, on ServerRow) {
 		if hit = v.tp.Source.Value(t, locks) != "0"; hit {
 			began := time.Now()
 			v.tp.Source.Exec(t, "UPDATE app.w1 SET k=k+1 LIMIT 1")
-			if took := time.Since(began); took > syncpoint.DefaultLockHoldMax+2*time.Second {
+			if took := time.Since(began); took > syncpoint.DefaultLockHoldMax+12*time.Second {
 				t.Errorf("a writer waited %v for a check that was frozen", took)
 			} else {
 				t.Logf("a writer waited %v", took.Round(time.Millisecond))
 			}
-			t.Logf("the applier ran %v after that", v.awaitRunning(10*time.Second).Round(time.Millisecond))
+			t.Logf("the applier ran %v after that", v.awaitRunning(30*time.Second).Round(time.Millisecond))
 		}
 		_ = check.Process.Signal(syscall.SIGCONT)
 		_ = check.Process.Signal(syscall.SIGTERM)
@@ -450,7 +450,7 @@ func TestGuardWaitsForTheTransaction(t *testing.T) {
 	stop()
 	time.Sleep(200 * time.Millisecond)
 	locked.unlock(t)
-	t.Logf("%v after the lock was gone the applier ran without UNTIL", v.awaitRunning(10*time.Second).Round(time.Millisecond))
+	t.Logf("%v after the lock was gone the applier ran without UNTIL", v.awaitRunning(30*time.Second).Round(time.Millisecond))
 	v.tp.Source.Exec(t, "INSERT INTO app.t VALUES (2, 2)")
 	v.tp.WaitCaughtUp(t)
 	eventually(t, "no session of the check's is left", 10*time.Second, func() (bool, string) { left := v.sessions(); return left == "", left })

@@ -112,7 +112,17 @@ func (n *Node) Exec(t testing.TB, statements ...string) {
 	}
 }
 
+// bounded gives a context that has no end of its own the time that a statement may take: a server may never answer.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, has := ctx.Deadline(); has {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, statementLimit)
+}
+
 func (n *Node) exec(ctx context.Context, statements ...string) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	conn, err := n.DB.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("%s (%s): %w", n.name, n.Address(), err)
@@ -209,6 +219,8 @@ func (n *Node) channel(ctx context.Context, name string) (map[string]string, err
 }
 
 func (n *Node) query(ctx context.Context, query string, args ...any) (names []string, all [][]string, err error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	rows, err := n.DB.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s (%s): %s: %w", n.name, n.Address(), query, err)

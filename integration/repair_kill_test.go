@@ -140,7 +140,7 @@ func (k *killedRepair) round(round int) error {
 
 // awaitGroups waits until the journal holds so many groups: the last one is under way then.
 func (k *killedRepair) awaitGroups(count int) error {
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		paths, err := audit.Folder{Path: filepath.Join(k.stateDir, "journal")}.Journals()
 		if err != nil {
 			return err

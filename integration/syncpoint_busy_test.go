@@ -41,7 +41,7 @@ func TestSyncpointWaitsForLongStatements(t *testing.T) {
 			name    string
 			timeout time.Duration
 			held    time.Duration
-		}{{"ends", 30 * time.Second, 700 * time.Millisecond}, {"stays", 3 * time.Second, 7 * time.Second}} {
+		}{{"ends", 30 * time.Second, 700 * time.Millisecond}, {"stays", 6 * time.Second, 12 * time.Second}} {
 			t.Run(c.name, func(t *testing.T) { checkLongStatement(t, tp, p, c.timeout, c.held) })
 		}
 		tp.WaitCaughtUp(t)

@@ -36,7 +36,7 @@ func TestRescueOfAStart(t *testing.T) {
 		}
 		defer looking.Close()
 		resumed := 0
-		for range times(25, 600) {
+		for range times(15, 600) {
 			pause := dieInStart(t, tp, on, looking)
 			end, err := syncpoint.Rescue(t.Context(), tp.Source.Endpoint(), replica.Endpoint(), pause, slog.New(slog.DiscardHandler))
 			if err != nil || end.How != syncpoint.EndResumed {

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bufio"
+	"context"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -78,7 +79,9 @@ func fireAtRandom(t *testing.T, replica *Node, on ServerRow, between *atomic.Int
 				return
 			case <-time.After(time.Duration(1+rand.Int64N(between.Load())) * time.Millisecond):
 			}
-			if _, err := replica.DB.Exec(packet); err != nil {
+			limited, cancel := bounded(context.WithoutCancel(t.Context()))
+			_, err := replica.DB.ExecContext(limited, packet)
+			if cancel(); err != nil {
 				t.Error(err)
 				return
 			}
