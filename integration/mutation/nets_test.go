@@ -26,6 +26,16 @@ var netMutants = []mutant{
 		guard: guard{"./replication/syncpoint", "TestJudge"},
 	},
 	{
+		name: "the guard does not wait for the thread of a START that was cut off", file: "replication/syncpoint/cutstart.go",
+		edits: []edit{{`return p.Starting && !now.ApplierRunning`, `return p.Starting && now.ApplierRunning`}},
+		guard: guard{"./replication/syncpoint", "TestMayComeYet"},
+	},
+	{
+		name: "a START that was killed is given again at once", file: "replication/syncpoint/cutstart.go",
+		edits: []edit{{`server.IsConnectionLost(err) || server.IsQueryInterrupted(err)`, `server.IsConnectionLost(err) && server.IsQueryInterrupted(err)`}},
+		guard: guard{"./replication/syncpoint", "TestCutStartIsNotedAndWaitedFor"},
+	},
+	{
 		name: "the dead man's switch is not renewed in time", file: "replication/syncpoint/switch.go",
 		edits: []edit{{`time.NewTicker(d.delay / 3)`, `time.NewTicker(d.delay * 3)`}},
 		guard: guard{"./integration", "TestSyncpointSwitchIsRenewed"},
