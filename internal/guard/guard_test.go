@@ -47,7 +47,7 @@ func play(part string) int {
 func samplePause() (server.Endpoint, syncpoint.Pause) {
 	endpoint := server.Endpoint{Network: "tcp", Address: "127.0.0.1:1", User: "u", Password: "s3cret", PasswordSet: true,
 		TLS: server.TLS{Mode: server.TLSVerify, CAFile: "ca.pem"}, ConnectTimeout: time.Second}
-	pause := syncpoint.Pause{ID: "P", Channel: "c", Sessions: []uint64{1, 2}, Stopping: true, Told: time.Now().Round(0).UTC(),
+	pause := syncpoint.Pause{ID: "P", Channel: "c", Sessions: []uint64{1, 2}, Stopping: true, Starting: true, Told: time.Now().Round(0).UTC(),
 		Identity: server.Identity{Flavor: server.MariaDB, Version: server.Version{Major: 10, Minor: 11, Patch: 19}, ServerID: 7, UUID: "u", Port: 3306, DataDir: "/d/"},
 		Stood:    replication.Position{File: "b.1", Offset: 5}, ShownUntil: replication.Until{Condition: "Master", Position: replication.Position{File: "b.1", Offset: 4}},
 		Target: replication.Position{File: "b.1", Offset: 9}}

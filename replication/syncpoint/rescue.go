@@ -175,7 +175,7 @@ var errOnItsWay = errors.New("the applier runs to the position that the dead pro
 
 var errSwitchDue = errors.New("whose standstill it is cannot be told; its switch on the server is waited for")
 
-var errSessionStays = errors.New("a killed session is still there: the server waits for its statement")
+var errSessionStays = errors.New("a session of the process that died is still there: the server waits for the end of its statement")
 
 // endSessions kills sessions of the dead process, of the account that we are as well, and waits until they are gone: until
 // then a STOP or START of theirs may take effect. One that is in a START is left to end it; see threadPatience. killed: one was killed.

@@ -58,7 +58,7 @@ func (s *stepper) resume(ctx context.Context) {
 // undoFired makes the applier run that a switch which fired may have been ended over. Somebody else cannot be told from it:
 // had they stopped the applier, the switch would have started it.
 func (s *stepper) undoFired(ctx context.Context) {
-	s.pause.Left = false
+	s.tell(func(p *Pause) { p.Left = false })
 	if err := protect(func() error { return s.makeRun(ctx) }); stoppedByError(err) {
 		s.resumeErr = err
 	} else if err != nil {
@@ -152,6 +152,29 @@ func (s *stepper) settleStop(ctx context.Context) error {
 	return nil
 }
 
+// standStill stops an applier that runs up to a position, and returns how it stands, to be started; refuseCut's error where it may not be yet. Whoever comes
+// after us knows of each step before it is taken.
+func (s *stepper) standStill(ctx context.Context, status replication.Status) (replication.Status, error) {
+	ran := status.ApplierRunning
+	if ran {
+		s.tell(func(p *Pause) { p.Stopping, p.Starting = true, false })
+		if err := replication.StopApplier(ctx, s.control, s.replica.Channel); err != nil {
+			return status, err
+		}
+		var err error
+		if status, err = s.status(ctx); err != nil {
+			return status, err
+		}
+	}
+	s.tell(func(p *Pause) {
+		p.Stood, p.StoodGTID, p.ShownUntil, p.Starting = status.Executed, status.ExecutedGTID, status.Until, true
+	})
+	if ran { // the thread of every START before has reported
+		return status, nil
+	}
+	return status, s.refuseCut()
+}
+
 // startOnce starts the applier and looks whether it runs.
 func (s *stepper) startOnce(ctx context.Context) error {
 	status, err := s.status(ctx)
@@ -164,15 +187,9 @@ func (s *stepper) startOnce(ctx context.Context) error {
 	if !status.ApplierRunning && !status.ApplierError.IsZero() {
 		return s.refuse(ApplierError, nil, "replication is stopped by an error: %s", status.ApplierError)
 	}
-	if !status.ApplierRunning {
-		err = s.refuseCut()
-	} else {
-		err = replication.StopApplier(ctx, s.control, s.replica.Channel)
-	}
-	if err != nil {
+	if status, err = s.standStill(ctx, status); err != nil {
 		return err
 	}
-	s.tell(func(p *Pause) { p.Starting = true })
 	if err := s.noteCut(replication.StartApplier(ctx, s.control, s.replica.Channel)); err != nil {
 		return err
 	}

@@ -187,6 +187,7 @@ func (s *stepper) stepTo(ctx context.Context, target replication.Position) error
 	if err := s.noteCut(replication.StartApplierUntil(ctx, s.control, s.replica.Channel, target)); err != nil {
 		return err
 	}
+	s.tell(func(p *Pause) { p.Starting = false })
 	return s.runTo(ctx, target)
 }
 

@@ -27,7 +27,7 @@ type deadMan struct {
 	stop    context.CancelFunc
 	renewed chan struct{}
 	fired   atomic.Bool               // a session reached its time before it was ended
-	sent    atomic.Pointer[time.Time] // when the current session was told to sleep
+	sent    atomic.Pointer[time.Time] // when the session was told to sleep that is the first to come due
 }
 
 // armedSession is one session that will start the applier.
@@ -47,6 +47,7 @@ func armDeadMan(ctx context.Context, replica Replica, name string, delay time.Du
 		return nil, fmt.Errorf("arming the dead man's switch: %w", err)
 	}
 	d.firstID = d.current.session.ID()
+	d.sent.Store(&d.current.sent)
 	renewCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	d.stop = stop
 	go func() {
@@ -110,7 +111,6 @@ func (d *deadMan) arm(ctx context.Context) (*armedSession, error) {
 	if err := d.awaitSleep(ctx, armed); err != nil {
 		return nil, errors.Join(err, d.disarm(context.WithoutCancel(ctx), armed))
 	}
-	d.sent.Store(&armed.sent)
 	return armed, nil
 }
 
@@ -184,6 +184,7 @@ func (d *deadMan) renew(ctx context.Context) {
 		if err := d.disarm(context.WithoutCancel(ctx), old); err != nil {
 			d.logger.Warn("ending the old dead man's switch failed", "replica", d.replica.Address(), "error", err)
 		}
+		d.sent.Store(&next.sent) // not before: the old one may have come due until it was ended
 	}
 }
 
