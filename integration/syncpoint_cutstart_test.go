@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -163,4 +165,81 @@ func dieInStart(t *testing.T, tp *Topology, on *server.Server, looking *server.S
 	t.Cleanup(func() { <-started })
 	time.Sleep(time.Duration(rand.IntN(2000)) * time.Microsecond)
 	return pause
+}
+
+// toldPauses is a guard that notes what it is told.
+type toldPauses struct {
+	mutex sync.Mutex
+	told  []syncpoint.Pause
+}
+
+func (g *toldPauses) Watch(_, _ server.Endpoint, pause syncpoint.Pause) error {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	g.told = append(g.told, pause)
+	return nil
+}
+
+func (g *toldPauses) Unwatch(syncpoint.Pause) error { return nil }
+
+// TestResumeIsTold: where an applier did not get to its position in time, it is stopped on its way and started again. Whoever comes after a run that dies
+// in between has to know that the STOP was ours, and of the START.
+func TestResumeIsTold(t *testing.T) {
+	t.Parallel()
+	EachServer(t, func(t *testing.T, _ ServerRow) {
+		tp := NewTopology(t, Options{})
+		p := newProber(t, tp)
+		tp.Source.Exec(t, "CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY, k INT)")
+		tp.WaitCaughtUp(t)
+		var told []syncpoint.Pause
+		for try := 1; told == nil && try <= 3; try++ { // a machine that stands still ends the point in another way
+			told = lateStep(t, tp, p, try)
+		}
+		var steps []string
+		for _, pause := range told {
+			step := fmt.Sprintf("stopping %v, starting %v, has a target %v", pause.Stopping, pause.Starting, !pause.Target.IsZero())
+			if len(steps) == 0 || steps[len(steps)-1] != step {
+				steps = append(steps, step)
+			}
+		}
+		want := []string{
+			"stopping false, starting false, has a target false", // nothing was done yet
+			"stopping true, starting false, has a target false",
+			"stopping false, starting true, has a target true",
+			"stopping false, starting false, has a target true", // on its way
+			"stopping true, starting false, has a target true",  // taken back
+			"stopping true, starting true, has a target true",
+		}
+		if !slices.Equal(steps, want) {
+			t.Errorf("the guard was told:\n%s", strings.Join(steps, "\n"))
+		}
+	}, seesAppliers)
+}
+
+// lateStep makes a point for which an applier, in its pause, does not get to the position in time, and returns what the guard was told; nil where the point
+// ended in another way.
+func lateStep(t *testing.T, tp *Topology, p *prober, id int) []syncpoint.Pause {
+	t.Helper()
+	guard, locked := &toldPauses{}, &lockedTable{}
+	point, err := p.with(func(o *syncpoint.Options) {
+		o.Timeout, o.Guard = 4*time.Second, guard
+		o.Logger = onLog(logStands, "", func() {
+			locked.lock(t, tp.Replica(0))
+			tp.Source.Exec(t, fmt.Sprintf("INSERT INTO app.t VALUES (%d, 1)", id))
+			later(t, 8*time.Second, func() { locked.unlock(t) })
+		})
+	}).open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := point.Failed(0)
+	if err := point.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.leftRunning(t, tp.Replica(0))
+	if failed == nil || failed.Code != syncpoint.Lagging || len(guard.told) == 0 {
+		t.Logf("the replica was to be late in its pause: %v", failed)
+		return nil
+	}
+	return guard.told
 }
